@@ -1,0 +1,90 @@
+// Command syncd keeps directories equal: `syncd sync` makes one transfer,
+// `syncd serve` is the daemon. See the README for a tour.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed9553035b/syncd/syncd"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal ends the run in order; a second one at once.
+	context.AfterFunc(ctx, stop)
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var done exitCode
+	switch {
+	case err == nil:
+		return syncd.ExitOK
+	case errors.As(err, &done):
+		return int(done)
+	}
+	fmt.Fprintf(stderr, "syncd: %v\n", err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(stderr, "`syncd COMMAND --help` shows the options.")
+		return syncd.ExitUsage
+	}
+	return syncd.ExitCode(err)
+}
+
+// exitCode ends the process with that code; all that is to be said was said.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// usageError is a command line that can't be understood.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "syncd",
+		Short:         "Keeps directories equal across hosts, with bodies moved by the kernel",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       syncd.Version,
+	}
+	root.AddCommand(newSync(), newServe(), newLs(), newDemo(), newConfig(), newVersion())
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{err: err}
+	})
+	for _, c := range root.Commands() {
+		c.Args = usageArgs(c.Args)
+	}
+	return root
+}
+
+// usageArgs marks a wrong number of arguments as a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		return nil
+	}
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return &usageError{err: err}
+		}
+		return nil
+	}
+}

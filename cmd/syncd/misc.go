@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/syncd"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+func newConfig() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Check or show the daemon's configuration"}
+	check := &cobra.Command{
+		Use: "check FILE", Short: "Say what is wrong with a configuration file", Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := config.Load(args[0])
+			if err == nil {
+				err = cfg.Check()
+			}
+			if err != nil {
+				return &usageError{err: err}
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s is good: %d modules\n", args[0], len(cfg.Modules))
+			return nil
+		},
+	}
+	var example bool
+	show := &cobra.Command{
+		Use: "show [FILE]", Short: "Show the configuration in force, with its defaults", Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if example {
+				fmt.Fprint(c.OutOrStdout(), config.Example())
+				return nil
+			}
+			file := ""
+			if len(args) > 0 {
+				file = args[0]
+			}
+			cfg, err := config.Load(file)
+			if err != nil {
+				return &usageError{err: err}
+			}
+			return cfg.Show(c.OutOrStdout())
+		},
+	}
+	show.Flags().BoolVar(&example, "example", false, "show a commented example with every key instead")
+	c.AddCommand(check, show)
+	return c
+}
+
+func newVersion() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "version", Short: "Show the version", Args: cobra.NoArgs}
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if !asJSON {
+			fmt.Fprintf(c.OutOrStdout(), "syncd %s, protocol %d, %s %s/%s\n", syncd.Version, native.VersionMost, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		}
+		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
+			"version": syncd.Version, "protocol": native.VersionMost, "revision": syncd.Revision(),
+			"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+		})
+	}
+	return c
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed9553035b/syncd/syncd"
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// syncFlags are the options of `syncd sync`.
+type syncFlags struct {
+	opt       syncd.Options
+	filter    filter.List
+	archive   bool
+	verbose   int
+	quiet     bool
+	maxDelete int64
+	timeout   int
+	connect   int
+	bwlimit   string
+	fsync     string
+	digest    string
+	transport string
+	stats     string
+	progress  bool
+}
+
+func newSync() *cobra.Command {
+	f := new(syncFlags)
+	c := &cobra.Command{
+		Use:   "sync [OPTIONS] SRC... DST",
+		Short: "Make DST equal to SRC, once",
+		Long: `Make DST equal to SRC, once. One of the two may be on a daemon:
+
+    syncd://[user@]host[:port]/module/path
+
+As with rsync, "dir/" means what is in dir, and "dir" means dir itself.
+Permissions, owners, times, symlinks, devices and specials are always kept.`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
+	}
+	f.register(c)
+	return c
+}
+
+func (f *syncFlags) register(c *cobra.Command) {
+	fl := c.Flags()
+	fl.SortFlags = false
+	fl.BoolVarP(&f.archive, "archive", "a", true, "recursive, keeping all but -HAX; always on")
+	fl.BoolVarP(&f.opt.DryRun, "dry-run", "n", false, "show what would be done")
+	fl.BoolVarP(&f.opt.Itemize, "itemize-changes", "i", false, "show each change in rsync's letters")
+	fl.CountVarP(&f.verbose, "verbose", "v", "show the names of what changes, and a summary")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show errors only")
+	fl.BoolVarP(&f.opt.HardLinks, "hard-links", "H", false, "keep hard links")
+	fl.BoolVarP(&f.opt.ACLs, "acls", "A", false, "keep POSIX ACLs")
+	fl.BoolVarP(&f.opt.Xattrs, "xattrs", "X", false, "keep extended attributes")
+	fl.BoolVarP(&f.opt.Sparse, "sparse", "S", false, "turn blocks of zeros into holes; holes are always kept")
+	fl.BoolVar(&f.opt.NumericIDs, "numeric-ids", false, "keep numbers of owners rather than names")
+	fl.BoolVarP(&f.opt.Checksum, "checksum", "c", false, "compare contents rather than size and time")
+	fl.BoolVarP(&f.opt.Update, "update", "u", false, "leave files that are newer in DST")
+	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
+	fl.BoolVar(&f.opt.Delete, "delete", false, "delete what SRC does not have, after the transfer")
+	fl.Int64Var(&f.maxDelete, "max-delete", 0, "delete no more than `NUM` files and directories")
+	fl.Var(&rule{&f.filter, ruleExclude}, "exclude", "leave out what matches `PATTERN`")
+	fl.Var(&rule{&f.filter, ruleInclude}, "include", "do not leave out what matches `PATTERN`")
+	fl.Var(&rule{&f.filter, ruleExcludeFrom}, "exclude-from", "read exclude patterns from `FILE`, - for standard input")
+	fl.IntVar(&f.timeout, "timeout", 0, "give up after `SECONDS` without I/O; 0: never")
+	fl.IntVar(&f.connect, "contimeout", 0, "give up connecting after `SECONDS`; 0: the kernel's limit")
+	fl.StringVar(&f.bwlimit, "bwlimit", "", "limit the stream to `RATE` KiB per second, or with a suffix K, M, G")
+	fl.StringVar(&f.fsync, "fsync", "none", "make it durable: `none`, commit (before the run ends), file (each)")
+	fl.StringVar(&f.digest, "digest", "xxh3-128", "verify what arrives with `NAME`: xxh3-128, blake3")
+	fl.StringVar(&f.transport, "transport", "splice", "move bodies by `NAME`: splice, sendfile, mmap, readwrite")
+	fl.StringVar(&f.stats, "stats", "", "show statistics at the end; =json as one line of JSON")
+	fl.Lookup("stats").NoOptDefVal = "text"
+	fl.BoolVar(&f.progress, "progress", false, "show progress on a terminal")
+}
+
+// transfer turns the flags into a Transfer.
+func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer, err error) {
+	t = &syncd.Transfer{Options: f.opt, Filter: &f.filter, Stats: syncd.NewStats()}
+	usage := func(err error) (*syncd.Transfer, error) { return nil, &usageError{err: err} }
+	if c.Flags().Changed("max-delete") {
+		if f.maxDelete < 0 {
+			return usage(fmt.Errorf("--max-delete: %d is negative", f.maxDelete))
+		}
+		t.Options.MaxDelete = &f.maxDelete
+	}
+	if !f.archive {
+		return usage(fmt.Errorf("--archive=false: a transfer that is no archive is not supported yet"))
+	}
+	if f.timeout < 0 || f.connect < 0 {
+		return usage(fmt.Errorf("--timeout and --contimeout take a number of seconds that is not negative"))
+	}
+	t.Timeout, t.Connect = time.Duration(f.timeout)*time.Second, time.Duration(f.connect)*time.Second
+	if f.bwlimit != "" {
+		n, err := parseRate(f.bwlimit)
+		if err != nil {
+			return usage(fmt.Errorf("--bwlimit: %w", err))
+		}
+		if n > 0 {
+			t.Limit = wire.NewLimiter(n)
+		}
+	}
+	if t.Digest, err = syncd.ParseDigest(f.digest); err != nil {
+		return usage(fmt.Errorf("--digest: %w", err))
+	}
+	if t.Transport, err = wire.ParseTransport(f.transport); err != nil {
+		return usage(fmt.Errorf("--transport: %w", err))
+	}
+	if f.stats != "" && f.stats != "text" && f.stats != "json" {
+		return usage(fmt.Errorf("--stats: unknown form %q (text, json)", f.stats))
+	}
+	t.Options.Fsync = syncd.Fsync(f.fsync)
+	if err := t.Options.Validate(); err != nil {
+		return usage(err)
+	}
+	t.Options.Names = f.verbose > 0 && !f.quiet
+	t.Options.Itemize = f.opt.Itemize && !f.quiet
+	for i, a := range args {
+		l, err := syncd.ParseLocation(a)
+		if err != nil {
+			return nil, err
+		}
+		if i < len(args)-1 {
+			t.Sources = append(t.Sources, l)
+		} else {
+			t.Dest = l
+		}
+	}
+	return t, nil
+}
+
+func (f *syncFlags) run(c *cobra.Command, args []string) error {
+	// A terminal that is gone ends the run like any other signal.
+	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP)
+	defer stop()
+	t, err := f.transfer(c, args)
+	if err != nil {
+		return err
+	}
+	out := &printer{out: c.OutOrStdout(), err: c.ErrOrStderr()}
+	t.Note = out.note
+	if f.progress && !f.quiet {
+		out.progress = startProgress(t.Stats, out)
+	}
+	result, err := t.Run(ctx)
+	out.progress.stop()
+	if result == nil {
+		result = t.Stats.Result(syncd.ExitCode(err))
+	}
+	if err != nil {
+		result.Exit = syncd.ExitCode(err)
+	}
+	f.report(out, result)
+	if err != nil {
+		return err
+	}
+	if result.Exit != 0 {
+		fmt.Fprintf(out.err, "syncd: %s (code %d)\n", exitText(result.Exit), result.Exit)
+		return exitCode(result.Exit)
+	}
+	return nil
+}
+
+// exitText says what a code means to the user.
+func exitText(code int) string {
+	switch code {
+	case syncd.ExitPartial:
+		return "some files could not be transferred; the lines above name them"
+	case syncd.ExitVanished:
+		return "some files vanished before they could be transferred"
+	case syncd.ExitMaxDelete:
+		return "--max-delete stopped the deletions"
+	}
+	return "the transfer did not complete"
+}
+
+// report prints what --stats and -v ask for.
+func (f *syncFlags) report(out *printer, r *syncd.Result) {
+	switch {
+	case f.stats == "json":
+		b, err := json.Marshal(r)
+		if err != nil {
+			panic("syncd: a Result is always JSON: " + err.Error())
+		}
+		fmt.Fprintf(out.out, "%s\n", b)
+	case f.stats == "text":
+		printStats(out.out, r)
+	case f.verbose > 0 && !f.quiet:
+		printSummary(out.out, r)
+	}
+}
+
+func printSummary(w io.Writer, r *syncd.Result) {
+	moved := r.WireSent + r.WireReceived
+	fmt.Fprintf(w, "\nsent %d bytes  received %d bytes  %.2f bytes/sec\n", r.WireSent, r.WireReceived, float64(moved)/max(r.Seconds, 0.001))
+	fmt.Fprintf(w, "total size is %d  speedup is %.2f\n", r.TotalSize, float64(r.TotalSize)/float64(max(moved, 1)))
+}
+
+func printStats(w io.Writer, r *syncd.Result) {
+	p := r.PathBytes
+	for _, row := range []struct {
+		name  string
+		value int64
+	}{
+		{"Entries", r.Entries}, {"Files transferred", r.Transferred}, {"Deleted", r.Deleted},
+		{"Failed", r.Failed}, {"Asked for again", r.Redone}, {"Total file size", r.TotalSize},
+		{"Literal bytes", r.LiteralBytes}, {"Matched bytes", r.MatchedBytes},
+		{"Bytes sent", r.WireSent}, {"Bytes received", r.WireReceived},
+		{"Bodies by splice", p.Splice}, {"Bodies by sendfile", p.Sendfile}, {"Bodies by mmap", p.Mmap},
+		{"Bodies by copy_file_range", p.CopyFileRange}, {"Bodies by reflink", p.Reflink},
+		{"Bodies through user space", p.User}, {"Bytes hashed", r.HashBytes},
+	} {
+		fmt.Fprintf(w, "%-26s %d\n", row.name+":", row.value)
+	}
+	for reason, n := range r.Fallbacks {
+		fmt.Fprintf(w, "%-26s %d (%s)\n", "Fell back to copying:", n, reason)
+	}
+	printSummary(w, r)
+}
+
+// printer writes lines for the person, one at a time.
+type printer struct {
+	mu       sync.Mutex
+	out, err io.Writer
+	progress *progress
+}
+
+func (p *printer) note(n native.Note) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.progress.clear()
+	if n.Error {
+		fmt.Fprintf(p.err, "syncd: %s\n", printableLine(n.Text))
+		return
+	}
+	fmt.Fprintln(p.out, printableLine(n.Text))
+}
+
+// printableLine keeps what a peer wrote from steering the terminal. Names in
+// it have been escaped by who wrote it; this is for a peer that did not.
+func printableLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}

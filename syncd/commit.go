@@ -1,0 +1,338 @@
+package syncd
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// With FsyncCommit, staged files wait for one sync of the file system
+// together: it costs about as much for a thousand files as for one. They wait
+// no longer than syncDelay, and no longer than there is other work.
+const (
+	syncBatch = 1000
+	syncDelay = 5 * time.Second
+	syncCheck = 50 * time.Millisecond
+)
+
+func errnoOf(n int) syscall.Errno { return syscall.Errno(n) }
+
+// commitAll is the committer: it ends jobs and nodes until there will be no
+// more.
+func (k *sink) commitAll() {
+	tick := time.NewTicker(syncCheck)
+	defer tick.Stop()
+	var since time.Time
+	for {
+		select {
+		case t, ok := <-k.tasks:
+			if !ok {
+				k.dropHeld()
+				return
+			}
+			if len(k.held) == 0 {
+				since = time.Now()
+			}
+			if t.node != nil {
+				k.finish(t.node)
+			} else {
+				k.end(t.job)
+			}
+		case <-k.wake:
+		case <-tick.C:
+		}
+		k.linkAll()
+		if n := len(k.held); n > 0 && (n >= syncBatch || len(k.tasks) == 0 && k.quiet() || time.Since(since) > syncDelay) {
+			k.commitHeld()
+		}
+	}
+}
+
+// quiet reports whether nothing is under way but what the committer holds.
+func (k *sink) quiet() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.inflight == k.heldJobs && len(k.lists) == 0 && len(k.pages) == 0 && len(k.stack) == 0
+}
+
+// end ends a job that the receiver or the planner is done with.
+func (k *sink) end(j *job) {
+	switch {
+	case j.superseded:
+	case j.err != nil:
+		k.failed(j.path(), j.err)
+	case j.fail != nil && j.fail.Status == native.StatusChanged && j.tries+1 < maxTries:
+		j.drop()
+		j.tries++
+		k.retry(j)
+		return
+	case j.fail != nil:
+		k.lost(j)
+	case j.sums:
+		if k.compared(j) {
+			return
+		}
+	case len(j.bad) > 0 && j.tries+1 < maxTries:
+		j.tries++
+		k.retry(j)
+		return
+	case len(j.bad) > 0:
+		k.failed(j.path(), errors.New("what arrived does not match the source's digest, after several tries"))
+	default:
+		k.publish(j)
+		return
+	}
+	j.drop()
+	if !j.superseded {
+		k.linkFailed(j.link)
+	}
+	k.settled(j)
+}
+
+// lost reports a file that the source could not give.
+func (k *sink) lost(j *job) {
+	if j.fail.Status == native.StatusGone {
+		k.stats.Vanished.Add(1)
+		k.note(native.Note{Text: "file has vanished: " + Printable(j.path()), Error: true})
+		return
+	}
+	k.failed(j.path(), j.fail)
+}
+
+// compared ends a job that compared digests. It reports whether the job goes
+// on, as one that fetches.
+func (k *sink) compared(j *job) bool {
+	j.drop()
+	j.sums = false
+	if j.differs {
+		j.item.content = true
+		if k.opt.DryRun {
+			k.stats.Transferred.Add(1)
+			k.item(j.path(), &j.entry, j.item, "")
+			k.linkReady(j.link)
+			return false
+		}
+		k.retry(j)
+		return true
+	}
+	k.setMeta(j.node, &j.entry, j.cur, j.item.change)
+	k.linkReady(j.link)
+	j.link = nil
+	return false
+}
+
+// retry gives a job back to the planner.
+func (k *sink) retry(j *job) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.retries = append(k.retries, j)
+	k.cond.Signal()
+}
+
+// settled takes one job off the counts, and its reference off its node.
+func (k *sink) settled(j *job) {
+	k.mu.Lock()
+	k.inflight--
+	k.cond.Signal()
+	k.mu.Unlock()
+	k.drop(j.node)
+}
+
+// drop takes back a reference from the committer's side.
+func (k *sink) drop(n *node) {
+	k.mu.Lock()
+	n.refs--
+	zero := n.refs == 0
+	k.mu.Unlock()
+	if zero {
+		k.finish(n)
+	}
+}
+
+// publish gives a complete and verified file its metadata and its name.
+func (k *sink) publish(j *job) {
+	err := k.complete(j)
+	if err == nil && j.staged != nil && k.fsync == FsyncCommit {
+		k.held = append(k.held, task{job: j})
+		k.mu.Lock()
+		k.heldJobs++
+		k.mu.Unlock()
+		return
+	}
+	if err == nil && k.fsync == FsyncFile {
+		err = j.file.Sync()
+	}
+	k.rename(j, err)
+}
+
+// complete brings a staged file to its size and metadata.
+func (k *sink) complete(j *job) error {
+	if !k.openTarget(j) { // an empty file
+		return j.err
+	}
+	if j.holes {
+		// A hole at the end is not there until the size says so.
+		if err := j.file.Truncate(j.entry.Size); err != nil {
+			return err
+		}
+	}
+	if k.opt.Sparse {
+		if err := punchZeros(j.file, j.entry.Size); err != nil {
+			return err
+		}
+	}
+	return k.meta.Apply(j.file, &j.entry, nil)
+}
+
+// rename makes the file visible, unless err says why not, and ends the job.
+func (k *sink) rename(j *job, err error) {
+	if err == nil {
+		err = k.place(j)
+	}
+	if err != nil {
+		k.failed(j.path(), err)
+		j.drop()
+		k.linkFailed(j.link)
+	} else {
+		k.stats.Transferred.Add(1)
+		k.touch(j.node)
+		k.item(j.path(), &j.entry, j.item, "")
+		k.linkReady(j.link)
+	}
+	k.settled(j)
+}
+
+func (k *sink) place(j *job) error {
+	if j.staged == nil {
+		err := j.file.Close()
+		if err == nil {
+			j.file = nil
+		}
+		return err
+	}
+	err := j.staged.Commit()
+	if errors.Is(err, tree.ErrIsDir) {
+		if err = k.makeWay(j.node, j.entry.Name); err == nil {
+			err = j.staged.Commit()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	j.staged, j.file = nil, nil
+	if k.fsync == FsyncFile {
+		return j.node.dir.Sync()
+	}
+	return nil
+}
+
+// commitHeld syncs what is held and makes it visible.
+func (k *sink) commitHeld() {
+	err := k.root.Syncfs()
+	held := k.held
+	k.held = nil
+	k.mu.Lock()
+	k.heldJobs = 0
+	k.mu.Unlock()
+	for _, t := range held {
+		if t.node != nil {
+			k.appear(t.node, err)
+		} else {
+			k.rename(t.job, err)
+		}
+	}
+}
+
+// dropHeld ends what is held when the run was ended.
+func (k *sink) dropHeld() {
+	for _, t := range k.held {
+		if t.job != nil {
+			t.job.drop()
+		}
+	}
+}
+
+// finish ends a directory: everything in it is done.
+func (k *sink) finish(n *node) {
+	if n.dir != nil && n.entry.Name != "" && !k.opt.DryRun && !k.aborted() {
+		k.mu.Lock()
+		touched := n.touched || n.cur == nil
+		k.mu.Unlock()
+		if touched {
+			k.finishMeta(n)
+		}
+		if n.staged != nil {
+			if k.fsync == FsyncCommit {
+				k.held = append(k.held, task{node: n})
+				return
+			}
+			k.appear(n, nil)
+			return
+		}
+	}
+	k.finished(n)
+}
+
+func (k *sink) aborted() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.err != nil
+}
+
+func (k *sink) finishMeta(n *node) {
+	var now *wire.Entry
+	var cur wire.Entry
+	if n.cur != nil && n.dir.EntryInto(".", k.meta.Want(), &cur) == nil {
+		now = &cur
+	}
+	if err := k.meta.ApplyAt(n.dir, ".", &n.entry, now); err != nil {
+		k.failed(n.path, err)
+	}
+}
+
+// appear gives a directory that was built aside its name.
+func (k *sink) appear(n *node, err error) {
+	if err == nil && k.fsync == FsyncFile {
+		err = k.root.Syncfs()
+	}
+	if err == nil {
+		err = n.staged.Commit()
+		if errors.Is(err, fs.ErrExist) {
+			// Something that is no directory stands there, or came meanwhile.
+			if err = n.parent.dir.Remove(n.entry.Name, false); err == nil {
+				err = n.staged.Commit()
+			}
+		}
+	}
+	k.mu.Lock()
+	delete(k.staged, n.path)
+	k.mu.Unlock()
+	if err != nil {
+		k.failed(n.path, err)
+		n.staged.Discard()
+	} else {
+		k.touch(n.parent)
+	}
+	n.dir = nil
+	k.finished(n)
+}
+
+func (k *sink) finished(n *node) {
+	if n.dir != nil {
+		n.dir.Close()
+		n.dir = nil
+	}
+	if n.parent != nil {
+		k.drop(n.parent)
+		return
+	}
+	k.mu.Lock()
+	k.done = true
+	k.cond.Signal()
+	k.mu.Unlock()
+}

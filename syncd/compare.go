@@ -1,0 +1,372 @@
+package syncd
+
+import (
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// Directory entry types as tree.Names gives them.
+const (
+	dirType     = unix.DT_DIR
+	unknownType = unix.DT_UNKNOWN
+)
+
+// entry decides what one entry of the source needs, and has it done. old is
+// the job that asked for the file before, if it had to be asked for anew.
+func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
+	p := n.join(e.Name)
+	if !k.push {
+		k.stats.Entries.Add(1)
+		if e.IsRegular() {
+			k.stats.TotalSize.Add(e.Size)
+		}
+	}
+	if k.forbidden(p, e.IsDir()) {
+		k.failed(p, errors.New("the module does not take this name"))
+		return nil
+	}
+	if e.IsDir() {
+		if err := n.push(e); err != nil {
+			k.failed(p, err)
+			return nil
+		}
+		k.hold(n)
+		return nil
+	}
+	if !k.meta.Makes(e) {
+		k.item(p, e, item{update: '.'}, "")
+		return nil
+	}
+	var cur *wire.Entry
+	if exists && n.dir != nil {
+		var c wire.Entry
+		err := n.dir.EntryInto(e.Name, k.meta.Want(), &c)
+		switch {
+		case err == nil:
+			cur = &c
+		case !errors.Is(err, fs.ErrNotExist):
+			k.failed(p, err)
+			return nil
+		}
+	}
+	var g *linkGroup
+	if old != nil {
+		g = old.link
+	} else if k.opt.HardLinks && e.Nlink > 1 {
+		var first bool
+		if g, first = k.linkGroup(n, e, cur); !first {
+			return nil
+		}
+	}
+	if k.opt.Update && cur != nil && !cur.IsDir() && e.Mtime.Before(cur.Mtime) {
+		k.linkReady(g)
+		return nil
+	}
+	return k.compare(n, e, cur, g, old)
+}
+
+// compare decides between leaving an entry, setting its metadata, making it and
+// fetching its content. Whatever the way, it ends the group's first name.
+func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) error {
+	if !e.IsRegular() {
+		k.nonRegular(n, e, cur)
+		k.linkReady(g)
+		return nil
+	}
+	var d tree.Change
+	same := cur != nil && cur.IsRegular()
+	if same {
+		d = k.meta.Diff(cur, e)
+		if cur.Size != e.Size {
+			d |= tree.ChangeSize
+		}
+		same = cur.Size == e.Size && (d&tree.ChangeTime == 0 || k.opt.Checksum)
+		// Setting metadata would reach every name of a file that the source
+		// does not link: the link is broken by fetching the file.
+		if d != 0 && k.opt.HardLinks && cur.Nlink > 1 && e.Nlink == 1 {
+			same = false
+		}
+	}
+	j := &job{node: n, entry: *e, cur: cur, link: g, item: item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}}
+	if old != nil {
+		j.tries = old.tries
+	}
+	switch {
+	case same && k.opt.Checksum && e.Size > 0:
+		if f, _, err := n.dir.Open(e.Name); err == nil {
+			j.sums, j.file = true, f
+			return k.ask(j)
+		}
+	case same:
+		k.setMeta(n, e, cur, d)
+		k.linkReady(g)
+		return nil
+	}
+	return k.fetch(j)
+}
+
+// fetch asks for a file's content, if it has any.
+func (k *sink) fetch(j *job) error {
+	switch {
+	case k.opt.DryRun:
+		k.stats.Transferred.Add(1)
+		k.item(j.path(), &j.entry, j.item, "")
+		k.linkReady(j.link)
+		return nil
+	case j.entry.Size > 0:
+		return k.ask(j)
+	}
+	k.begin(j)
+	k.tasks <- task{job: j}
+	return nil
+}
+
+// setMeta makes the metadata of an unchanged entry equal.
+func (k *sink) setMeta(n *node, e, cur *wire.Entry, d tree.Change) {
+	if d == 0 {
+		return
+	}
+	if !k.opt.DryRun {
+		if err := k.meta.ApplyAt(n.dir, e.Name, e, cur); err != nil {
+			k.failed(n.join(e.Name), err)
+			return
+		}
+	}
+	k.item(n.join(e.Name), e, item{update: '.', change: d}, "")
+}
+
+// nonRegular makes symlinks, devices, fifos and sockets, which have no content
+// to fetch.
+func (k *sink) nonRegular(n *node, e, cur *wire.Entry) {
+	p := n.join(e.Name)
+	i := item{update: 'c', isNew: cur == nil || cur.Type() != e.Type()}
+	if !i.isNew {
+		i.change = k.meta.Diff(cur, e)
+		i.content = cur.Target != e.Target || cur.Rdev != e.Rdev
+		if !i.content {
+			k.setMeta(n, e, cur, i.change)
+			return
+		}
+	}
+	if !k.opt.DryRun {
+		err := n.dir.MakeNode(e, n.private, k.meta)
+		if errors.Is(err, tree.ErrIsDir) {
+			if err = k.makeWay(n, e.Name); err == nil {
+				err = n.dir.MakeNode(e, n.private, k.meta)
+			}
+		}
+		if err != nil {
+			k.failed(p, err)
+			return
+		}
+		k.touch(n)
+	}
+	k.item(p, e, i, "")
+}
+
+// makeWay removes a directory that stands where something else must be: an
+// empty one always, any with --delete.
+func (k *sink) makeWay(n *node, name string) error {
+	if !k.opt.Delete {
+		if err := n.dir.Remove(name, true); err != nil {
+			return &fs.PathError{Op: "make way for", Path: n.join(name), Err: errors.New("a directory that is not empty stands in its place; --delete would remove it")}
+		}
+		return nil
+	}
+	return n.dir.RemoveTree(name, k.opt.OneFS, k.visit())
+}
+
+// arrow is the direction of content in itemized lines, as the client sees it.
+func (k *sink) arrow() byte {
+	if k.push {
+		return '<'
+	}
+	return '>'
+}
+
+// hold keeps n from being finished.
+func (k *sink) hold(n *node) {
+	k.mu.Lock()
+	n.refs++
+	k.mu.Unlock()
+}
+
+// release takes back a reference from the planner's side.
+func (k *sink) release(n *node) {
+	k.mu.Lock()
+	n.refs--
+	zero := n.refs == 0
+	k.mu.Unlock()
+	if zero {
+		k.tasks <- task{node: n}
+	}
+}
+
+// touch remembers that something was made in n.
+func (k *sink) touch(n *node) {
+	k.mu.Lock()
+	n.touched = true
+	k.mu.Unlock()
+}
+
+// ask adds a job to a READ.
+func (k *sink) ask(j *job) error {
+	k.begin(j)
+	if err := k.room(); err != nil {
+		return err
+	}
+	return k.add(j)
+}
+
+// begin counts a new job; it ends in the committer.
+func (k *sink) begin(j *job) {
+	k.mu.Lock()
+	j.node.refs++
+	k.inflight++
+	k.mu.Unlock()
+}
+
+// room waits until fewer than maxJobs are under way.
+func (k *sink) room() error {
+	for {
+		k.mu.Lock()
+		full, err := k.inflight > maxJobs, k.err
+		if full && err == nil && len(k.retries) == 0 && k.batches == [2]*batch{} {
+			k.cond.Wait()
+		}
+		k.mu.Unlock()
+		switch {
+		case err != nil:
+			return err
+		case !full:
+			return nil
+		}
+		if err := k.retryAll(); err != nil {
+			return err
+		}
+		if err := k.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// add puts a job into the READ that is being filled.
+func (k *sink) add(j *job) error {
+	i := 0
+	if j.sums {
+		i = 1
+	}
+	if k.batches[i] == nil {
+		k.ids++
+		k.batches[i] = &batch{id: k.ids}
+	}
+	b := k.batches[i]
+	b.bytes += j.bytes()
+	b.size += 64 + len(j.path()) + 16*len(j.bad)
+	b.jobs = append(b.jobs, j)
+	if len(b.jobs) >= batchFiles || b.size >= batchSize || b.bytes >= batchBytes {
+		return k.send(i)
+	}
+	return nil
+}
+
+// send asks for the content of a batch, once fewer than the READs that a source
+// must take are under way.
+func (k *sink) send(i int) error {
+	b := k.batches[i]
+	if b == nil {
+		return nil
+	}
+	k.mu.Lock()
+	if len(k.reads) >= native.MaxReads && k.err == nil {
+		k.mu.Unlock()
+		if err := k.up.Flush(); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		for len(k.reads) >= native.MaxReads && k.err == nil {
+			k.cond.Wait()
+		}
+	}
+	if k.err != nil {
+		k.mu.Unlock()
+		return errAborted
+	}
+	k.batches[i] = nil
+	req := native.Read{ID: b.id, SumsOnly: i == 1, Files: make([]native.ReadFile, len(b.jobs))}
+	for x, j := range b.jobs {
+		req.Files[x] = j.request()
+	}
+	k.reads = append(k.reads, b)
+	k.mu.Unlock()
+	return k.up.Read(&req)
+}
+
+// flush sends all that was asked for.
+func (k *sink) flush() error {
+	for i := range k.batches {
+		if err := k.send(i); err != nil {
+			return err
+		}
+	}
+	return k.up.Flush()
+}
+
+// retryAll asks again for what arrived wrong or changed.
+func (k *sink) retryAll() error {
+	k.mu.Lock()
+	jobs := k.retries
+	k.retries = nil
+	k.mu.Unlock()
+	for _, j := range jobs {
+		k.stats.Redone.Add(1)
+		var err error
+		switch {
+		case j.fail != nil:
+			err = k.list(listing{node: j.node, job: j})
+		case j.entry.Size == 0:
+			k.tasks <- task{job: j}
+		default:
+			err = k.add(j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again takes the new metadata of a file that had changed.
+func (k *sink) again(a arrived) error {
+	j, e := a.job, &k.buf
+	if a.fail != nil {
+		j.fail = a.fail
+		k.tasks <- task{job: j}
+		return nil
+	}
+	ok, err := a.page.Next(e)
+	var bad *native.EntryError
+	switch {
+	case errors.As(err, &bad):
+		j.err = bad
+	case err != nil:
+		return err
+	case !ok || e.Name != j.entry.Name:
+		j.fail = &native.Failure{Status: native.StatusGone}
+	case e.IsDir():
+		j.err = errors.New("became a directory while it was read; the next run will take it")
+	}
+	if j.err == nil && j.fail.Status == native.StatusChanged {
+		// The new job takes references of its own before this one's are gone.
+		err = k.entry(j.node, e, true, j)
+		j.superseded = true
+	}
+	k.tasks <- task{job: j}
+	return err
+}

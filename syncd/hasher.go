@@ -1,0 +1,54 @@
+package syncd
+
+import (
+	"errors"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/seed9553035b/syncd/delta"
+)
+
+// hashBlock is how much is hashed between two steps of a pump: little enough
+// that the pump finds it, or has left it, in the processor's cache.
+const hashBlock = 256 << 10
+
+// hasher hashes ranges of files out of the page cache. What it reads is not on
+// the way of a body; it counts as Stats.Hash.
+type hasher struct {
+	alg   delta.Algorithm
+	h     hash.Hash
+	buf   []byte
+	sum   []byte
+	stats *Stats
+}
+
+func newHasher(alg delta.Algorithm, stats *Stats) *hasher {
+	return &hasher{alg: alg, h: alg.New(), buf: make([]byte, hashBlock), stats: stats}
+}
+
+// start begins a digest.
+func (h *hasher) start() { h.h.Reset() }
+
+// add hashes n bytes of f from off. It fails if there are fewer.
+func (h *hasher) add(f *os.File, off, n int64) error {
+	for n > 0 {
+		m, err := f.ReadAt(h.buf[:min(n, hashBlock)], off)
+		h.h.Write(h.buf[:m])
+		h.stats.Hash.Add(int64(m))
+		off, n = off+int64(m), n-int64(m)
+		if m == 0 || err != nil && n > 0 {
+			if err == nil || errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// digest returns the digest since start; it is valid until the next one.
+func (h *hasher) digest() []byte {
+	h.sum = h.h.Sum(h.sum[:0])
+	return h.sum
+}

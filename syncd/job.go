@@ -1,0 +1,116 @@
+package syncd
+
+import (
+	"os"
+
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// maxTries bounds how often one file is asked for: a segment that arrives
+// wrong, a file that keeps changing.
+const maxTries = 3
+
+// job is one file whose content is on its way. The planner makes it, the
+// receiver fills it, the committer ends it; it belongs to one of them at a
+// time, and holds a reference to its node.
+type job struct {
+	node  *node
+	entry wire.Entry
+	cur   *wire.Entry // what is there, nil if nothing
+	item  item
+	link  *linkGroup // whose first name it is, or nil
+	tries int
+
+	sums    bool // compares digests with what is there; nothing is written
+	differs bool // what sums found
+
+	// want are the ranges asked for; at and next say which bytes come next.
+	want []native.Range
+	at   int
+	next int64
+
+	staged *tree.Staged
+	file   *os.File // where the content goes; of sums, where it is compared
+	holes  bool
+	bad    []native.Range // arrived, but not as the source's digest says
+
+	superseded bool // another job has taken its place
+
+	fail *native.Failure // the source gave up
+	err  error           // this side did
+}
+
+// request puts the job's want in order and returns it as a READ needs it.
+func (j *job) request() native.ReadFile {
+	f := native.ReadFile{Path: j.path(), Version: j.entry.Version()}
+	if len(j.bad) > 0 {
+		j.want, j.bad = j.bad, nil
+		f.Ranges = j.want
+	} else {
+		j.want = []native.Range{{N: j.entry.Size}}
+	}
+	j.at, j.next = 0, j.want[0].Off
+	return f
+}
+
+// path is the file's path as the source names it.
+func (j *job) path() string { return j.node.join(j.entry.Name) }
+
+// expect checks that the range is the next one asked for, and takes it off.
+func (j *job) expect(off, n int64) bool {
+	if j.at == len(j.want) || off != j.next {
+		return false
+	}
+	w := j.want[j.at]
+	if n > w.Off+w.N-off {
+		return false
+	}
+	j.next += n
+	if j.next == w.Off+w.N {
+		if j.at++; j.at < len(j.want) {
+			j.next = j.want[j.at].Off
+		}
+	}
+	return true
+}
+
+// complete reports whether all that was asked for has come, or never will.
+func (j *job) complete() bool { return j.at == len(j.want) || j.fail != nil }
+
+// bytes is the length of what is asked for.
+func (j *job) bytes() int64 {
+	if len(j.bad) == 0 {
+		return j.entry.Size
+	}
+	n := int64(0)
+	for _, g := range j.bad {
+		n += g.N
+	}
+	return n
+}
+
+// drop closes and removes what was built.
+func (j *job) drop() {
+	switch {
+	case j.staged != nil:
+		j.staged.Discard()
+	case j.file != nil:
+		j.file.Close()
+		if !j.sums {
+			// A file of a directory that is not visible yet.
+			j.node.dir.Remove(j.entry.Name, false)
+		}
+	}
+	j.staged, j.file, j.holes = nil, nil, false
+}
+
+// batch is a READ that is being filled or is under way.
+type batch struct {
+	id    uint32
+	jobs  []*job
+	size  int   // of the request's payload
+	bytes int64 // of the bodies asked for
+	at    int   // the job that the answer has come to
+}

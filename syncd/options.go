@@ -1,0 +1,95 @@
+package syncd
+
+import (
+	"fmt"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+)
+
+// Options says what a transfer does. The fields with a JSON name are told to
+// the other side, whichever of the two needs them; a daemon takes them as
+// wishes that can only restrict what its module allows.
+type Options struct {
+	// What the source does.
+	Rules [][]byte `json:"rules,omitempty"` // filter rules, in order, in rsync's wire form
+	OneFS bool     `json:"one_fs,omitempty"`
+
+	// What is kept. Archive mode is the default: all that has no field here.
+	HardLinks  bool `json:"hard_links,omitempty"`
+	ACLs       bool `json:"acls,omitempty"`
+	Xattrs     bool `json:"xattrs,omitempty"`
+	Sparse     bool `json:"sparse,omitempty"`
+	NumericIDs bool `json:"numeric_ids,omitempty"`
+
+	// What the sink does.
+	DryRun    bool   `json:"dry_run,omitempty"`
+	Checksum  bool   `json:"checksum,omitempty"`
+	Update    bool   `json:"update,omitempty"`
+	Delete    bool   `json:"delete,omitempty"`
+	MaxDelete *int64 `json:"max_delete,omitempty"` // nil: no limit
+	Fsync     Fsync  `json:"fsync,omitempty"`
+	Itemize   bool   `json:"itemize,omitempty"` // itemized lines are wanted
+	Names     bool   `json:"names,omitempty"`   // names of what changes are wanted
+}
+
+// Fsync says when what was written is made durable.
+type Fsync string
+
+// The policies. The empty one is none for `sync` and what the configuration
+// says for a daemon.
+const (
+	// FsyncNone leaves it to the kernel.
+	FsyncNone Fsync = "none"
+	// FsyncCommit has content on disk before a rename makes it visible, many
+	// files at a time, and everything before the run reports success.
+	FsyncCommit Fsync = "commit"
+	// FsyncFile does so for each file on its own.
+	FsyncFile Fsync = "file"
+)
+
+// Validate checks what a peer or a person set.
+func (o *Options) Validate() error {
+	switch o.Fsync {
+	case "", FsyncNone, FsyncCommit, FsyncFile:
+	default:
+		return fmt.Errorf("unknown fsync policy %q (none, commit, file)", o.Fsync)
+	}
+	if o.MaxDelete != nil && *o.MaxDelete < 0 {
+		return fmt.Errorf("max-delete is negative")
+	}
+	_, err := o.filter()
+	return err
+}
+
+// filter compiles the rules.
+func (o *Options) filter() (*filter.List, error) {
+	l := new(filter.List)
+	for _, r := range o.Rules {
+		if err := l.ParseWire(string(r)); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// meta returns which metadata a sink keeps.
+func (o *Options) meta() *tree.Meta {
+	return &tree.Meta{
+		Perms: true, Owner: true, Group: true, Times: true, Devices: true, Specials: true,
+		Xattrs: o.Xattrs, ACLs: o.ACLs, NumericIDs: o.NumericIDs,
+	}
+}
+
+// ParseDigest returns the algorithm of `--digest`: those whose strength is
+// right for verifying what arrives.
+func ParseDigest(name string) (delta.Algorithm, error) {
+	switch name {
+	case "", "xxh3-128":
+		return delta.XXH3128, nil
+	case "blake3":
+		return delta.BLAKE3, nil
+	}
+	return 0, fmt.Errorf("unknown digest %q (xxh3-128, blake3)", name)
+}

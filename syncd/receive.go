@@ -1,0 +1,246 @@
+package syncd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// unasked is a protocol error: what came does not answer what was asked.
+func unasked(what string, id uint32) error {
+	return fmt.Errorf("%w: %s for request %d, which did not ask for it", native.ErrProtocol, what, id)
+}
+
+// onPage takes the answer to the oldest LIST; fail is set instead of p if the
+// source can't list the directory. The page keeps data.
+func (k *sink) onPage(id uint32, data []byte, more bool, flags uint8, fail *native.Failure) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.lists) == 0 || k.lists[0].id != id {
+		return unasked("a page", id)
+	}
+	l := k.lists[0]
+	k.lists = k.lists[1:]
+	a := arrived{listing: l, fail: fail}
+	if fail == nil {
+		after := l.node.after
+		if l.job != nil {
+			after = ""
+		}
+		a.page = native.NewPage(data, l.node.path == "" && after == "" && l.job == nil, after)
+		a.page.More = more
+		a.page.OtherFS = flags&native.PageOtherFS != 0
+		a.page.HadErrors = flags&native.PageHadErrors != 0
+	}
+	k.pages = append(k.pages, a)
+	k.cond.Signal()
+	return nil
+}
+
+// current returns the job that an answer is about. Jobs before it have ended.
+func (k *sink) current(id, index uint32) (*job, error) {
+	k.mu.Lock()
+	if len(k.reads) == 0 || k.reads[0].id != id {
+		k.mu.Unlock()
+		return nil, unasked("content", id)
+	}
+	b := k.reads[0]
+	k.mu.Unlock()
+	if int(index) >= len(b.jobs) || int(index) < b.at {
+		return nil, unasked("content", id)
+	}
+	for b.at < int(index) {
+		if err := k.received(b); err != nil {
+			return nil, err
+		}
+	}
+	return b.jobs[b.at], nil
+}
+
+// received hands the batch's current job to the committer.
+func (k *sink) received(b *batch) error {
+	j := b.jobs[b.at]
+	if !j.complete() {
+		return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)
+	}
+	k.mu.Lock()
+	b.at++
+	k.mu.Unlock()
+	k.tasks <- task{job: j}
+	return nil
+}
+
+// onEnd takes the end of the oldest READ.
+func (k *sink) onEnd(id uint32) error {
+	k.mu.Lock()
+	if len(k.reads) == 0 || k.reads[0].id != id {
+		k.mu.Unlock()
+		return unasked("an end", id)
+	}
+	b := k.reads[0]
+	k.mu.Unlock()
+	for b.at < len(b.jobs) {
+		if err := k.received(b); err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	k.reads = k.reads[1:]
+	k.cond.Signal()
+	k.mu.Unlock()
+	return nil
+}
+
+// onAnyFailed takes a failure that answers the oldest LIST, or a file of the
+// oldest READ; the ids of both come from one sequence.
+func (k *sink) onAnyFailed(id, index uint32, fail *native.Failure) error {
+	k.mu.Lock()
+	listed := len(k.lists) > 0 && k.lists[0].id == id
+	k.mu.Unlock()
+	if listed {
+		return k.onPage(id, nil, false, 0, fail)
+	}
+	return k.onFailed(id, index, fail)
+}
+
+// onFailed takes the source's word that a file can't be had.
+func (k *sink) onFailed(id, index uint32, fail *native.Failure) error {
+	j, err := k.current(id, index)
+	if err != nil {
+		return err
+	}
+	if j.complete() {
+		return unasked("a failure", id)
+	}
+	j.fail = fail
+	return nil
+}
+
+// onHole takes a range without data.
+func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) error {
+	j, err := k.current(id, index)
+	if err != nil {
+		return err
+	}
+	if j.fail != nil || !j.expect(off, n) {
+		return unasked("a hole", id)
+	}
+	if k.openTarget(j) {
+		j.holes = true
+		if len(j.want) == 1 && j.want[0].N == j.entry.Size {
+			// A new file reads as zeros where nothing was written.
+		} else if err := tree.Punch(j.file, off, n); err != nil {
+			j.err = err
+		}
+	}
+	return k.ended(j, status, 0, id)
+}
+
+// onData takes a body into the job's file and checks it against the digest.
+func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
+	j, err := k.current(id, index)
+	if err != nil {
+		return err
+	}
+	if j.fail != nil || !j.expect(off, n) {
+		return unasked("a range", id)
+	}
+	k.hash.start()
+	if j.sums {
+		err = k.hashLocal(j, off, n)
+	} else {
+		err = k.body(j, off, n, b)
+	}
+	if err != nil {
+		return err
+	}
+	t, err := b.Trailer()
+	if err != nil {
+		return err
+	}
+	if j.err == nil && t.Digest != nil && !bytes.Equal(t.Digest, k.hash.digest()) {
+		if j.sums {
+			j.differs = true
+		} else {
+			j.bad = append(j.bad, native.Range{Off: off, N: n})
+		}
+	}
+	return k.ended(j, t.Status, int(t.Errno), id)
+}
+
+// body moves one body, in steps that are hashed while they are in the
+// processor's cache.
+func (k *sink) body(j *job, off, n int64, b bodies) error {
+	if !k.openTarget(j) {
+		return b.Discard(n)
+	}
+	k.stats.Literal.Add(n)
+	for n > 0 {
+		m := min(n, hashBlock)
+		err := b.RecvFile(j.file, off, m)
+		var fe *wire.FileError
+		switch {
+		case errors.As(err, &fe):
+			j.err = err
+		case err != nil:
+			return err
+		}
+		off, n = off+m, n-m
+		if j.err == nil {
+			j.err = k.hash.add(j.file, off-m, m)
+		}
+		if j.err != nil {
+			return b.Discard(n)
+		}
+	}
+	return nil
+}
+
+// hashLocal hashes what is there for a job that compares.
+func (k *sink) hashLocal(j *job, off, n int64) error {
+	if j.err = k.hash.add(j.file, off, n); j.err != nil {
+		// It shrank or can't be read: it differs, and is fetched.
+		j.differs, j.err = true, nil
+	}
+	return nil
+}
+
+// openTarget makes the file that the job's content goes to. It reports
+// whether there is one.
+func (k *sink) openTarget(j *job) bool {
+	if j.file != nil || j.err != nil {
+		return j.err == nil
+	}
+	if j.node.private {
+		j.file, j.err = j.node.dir.Create(j.entry.Name)
+		if !errors.Is(j.err, os.ErrExist) {
+			return j.err == nil
+		}
+		// A killed run has left the file of an adopted directory.
+	}
+	if j.staged, j.err = j.node.dir.Stage(j.entry.Name); j.err == nil {
+		j.file = j.staged.File
+	}
+	return j.err == nil
+}
+
+// ended looks at the status that came with a range.
+func (k *sink) ended(j *job, s native.Status, errno int, id uint32) error {
+	last := j.complete()
+	switch {
+	case s == native.StatusMore && !last, s == native.StatusOK && last:
+		return nil
+	case s == native.StatusChanged, s == native.StatusGone:
+		j.fail = &native.Failure{Status: native.StatusChanged}
+		return nil
+	case s == native.StatusError:
+		j.fail = &native.Failure{Status: s, Errno: errnoOf(errno)}
+		return nil
+	}
+	return unasked(fmt.Sprintf("status %d", s), id)
+}

@@ -1,0 +1,164 @@
+package syncd
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// errMaxDelete ends the deletions.
+var errMaxDelete = errors.New("the limit of deletions is reached")
+
+// deleteAll removes what the source does not have, and leftovers. Nothing of
+// the former is removed if any listing had errors: a directory that could not
+// be read would look as if it were empty.
+func (k *sink) deleteAll() error {
+	if k.noDeletes.Load() && k.opt.Delete {
+		k.note(native.Note{Text: "nothing is deleted, since the listing had errors", Error: true})
+	}
+	skipped := int64(0)
+	visit := k.visit()
+	err := k.spool.each(func(kind byte, dir, name string) error {
+		if err := k.interrupted(); err != nil {
+			return err
+		}
+		if kind == spoolDelete && (k.noDeletes.Load() || k.spool.limited) {
+			if k.spool.limited {
+				skipped++
+			}
+			return nil
+		}
+		err := k.deleteOne(kind, dir, name, visit)
+		switch {
+		case errors.Is(err, errMaxDelete):
+			k.spool.limited = true
+			skipped++
+		case errors.Is(err, fs.ErrNotExist), err == nil:
+		default:
+			k.failed(join(dir, name), err)
+		}
+		return nil
+	})
+	if skipped > 0 {
+		k.note(native.Note{Text: "deletions stopped by --max-delete; the next run meets what is left", Error: true})
+	}
+	return err
+}
+
+func join(dir, name string) string { return (&node{path: dir}).join(name) }
+
+func (k *sink) interrupted() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.err
+}
+
+// deleteOne removes one name and all below it. The directory keeps the times
+// and the mode that it was given.
+func (k *sink) deleteOne(kind byte, in, name string, visit tree.Visit) error {
+	if k.opt.DryRun && kind == spoolLeftover {
+		return nil
+	}
+	dir, err := k.root.Dir(in)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if k.opt.DryRun {
+		return k.countTree(dir, join(in, name), name, visit)
+	}
+	var before wire.Entry
+	if err := dir.EntryInto(".", tree.Want{}, &before); err != nil {
+		return err
+	}
+	open := before
+	if open.Mode |= 0o700; open.Mode != before.Mode {
+		_ = k.meta.ApplyAt(dir, ".", &open, &before) // the removal says what is missing
+	}
+	if kind == spoolLeftover {
+		err = dir.RemoveLeftover(name)
+	} else {
+		err = dir.RemoveTree(name, k.opt.OneFS, visit)
+	}
+	var after wire.Entry
+	if e := dir.EntryInto(".", tree.Want{}, &after); e != nil {
+		return errors.Join(err, e)
+	}
+	times := tree.Meta{Times: true, Perms: true}
+	return errors.Join(err, times.ApplyAt(dir, ".", &before, &after))
+}
+
+// protected reports whether a filter keeps a path from being deleted.
+func (k *sink) protected(p string, isDir bool) bool {
+	return k.rules.Match(p, isDir, filter.Receiver) == filter.Exclude || k.forbidden(p, isDir)
+}
+
+// forbidden reports whether the module hides a path from every client.
+func (k *sink) forbidden(p string, isDir bool) bool {
+	return k.hidden != nil && k.hidden.Excluded(path.Join(k.below, p), isDir, filter.Receiver)
+}
+
+// visit decides about each entry of a tree that is removed: filters protect,
+// and the limit holds.
+func (k *sink) visit() tree.Visit {
+	return func(p string, step tree.Step) (bool, error) {
+		isDir := step != tree.StepFile
+		if k.protected(p, isDir) {
+			return false, nil
+		}
+		if step == tree.StepEnter {
+			return true, nil
+		}
+		if k.opt.MaxDelete != nil && k.stats.Deleted.Load() >= *k.opt.MaxDelete {
+			return false, errMaxDelete
+		}
+		k.stats.Deleted.Add(1)
+		name := Printable(p)
+		if isDir {
+			name += "/"
+		}
+		switch {
+		case k.opt.Itemize:
+			k.note(native.Note{Text: "*deleting   " + name, Item: true})
+		case k.opt.Names:
+			k.note(native.Note{Text: "deleting " + name, Item: true})
+		}
+		return true, nil
+	}
+}
+
+// countTree does for a dry run what RemoveTree does, but the removing.
+func (k *sink) countTree(dir *tree.Dir, p, name string, visit tree.Visit) error {
+	e, err := dir.Entry(name, tree.Want{})
+	if err != nil {
+		return err
+	}
+	if !e.IsDir() {
+		_, err = visit(p, tree.StepFile)
+		return err
+	}
+	if ok, err := visit(p, tree.StepEnter); !ok || err != nil {
+		return err
+	}
+	d, err := dir.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Names()
+	if err != nil {
+		return err
+	}
+	for i := range names.Len() {
+		if err := k.countTree(d, join(p, names.Name(i)), names.Name(i), visit); err != nil {
+			return err
+		}
+	}
+	_, err = visit(p, tree.StepDir)
+	return err
+}

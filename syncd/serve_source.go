@@ -1,0 +1,212 @@
+package syncd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// keepAlive is how often an idle side of a session says that it is there.
+// Timeouts below three times that are not served well, and are refused.
+const keepAlive = 5 * time.Second
+
+// notes receives what a sink says to the person at the source's end.
+type notes func(native.Note)
+
+// answer serves a sink until its BYE and returns the result in it. Requests
+// are read by a goroutine of its own, so that a sink never waits for room to
+// ask while its source waits for room to answer.
+//
+//	reader (1 goroutine)      Next -> NOTE: note(), others -> queue
+//	answerer (the caller)     queue -> page or read, Flush when it is empty
+func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own func() *Result) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// The protocol bounds what may be unanswered, so the reader never blocks.
+	queue := make(chan any, native.MaxLists+native.MaxReads+1)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		defer close(queue)
+		cancel(readRequests(a, queue, note))
+	})
+	stop := keepAlives(a.Nop)
+	defer stop()
+
+	s.hash = newHasher(s.alg, s.stats)
+	defer s.Close()
+	var w native.PageWriter
+	for {
+		var req any
+		var ok bool
+		select {
+		case req, ok = <-queue:
+		default:
+			if err := a.Flush(); err != nil {
+				return nil, err
+			}
+			req, ok = <-queue
+		}
+		if !ok {
+			return nil, context.Cause(ctx)
+		}
+		var err error
+		switch r := req.(type) {
+		case *native.List:
+			err = s.answerList(a, r, &w)
+		case *native.Read:
+			err = s.answerRead(a, r)
+		case *native.Bye:
+			err = a.Bye(own().encode())
+			if err == nil {
+				return r.Result, nil
+			}
+		}
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+				err = errors.Join(cause, err)
+			}
+			return nil, err
+		}
+	}
+}
+
+// readRequests moves requests to the queue until the connection or the session
+// ends. It returns nil behind a BYE.
+func readRequests(a *native.Answerer, queue chan<- any, note notes) error {
+	for {
+		req, err := a.Next()
+		if err != nil {
+			return err
+		}
+		if n, ok := req.(*native.Note); ok {
+			note(*n)
+			continue
+		}
+		select {
+		case queue <- req:
+		default:
+			return fmt.Errorf("%w: more requests than may be unanswered", native.ErrProtocol)
+		}
+		if _, ok := req.(*native.Bye); ok {
+			return nil
+		}
+	}
+}
+
+// keepAlives calls nop regularly until stop is called. An error of nop is
+// seen by whoever uses the connection next.
+func keepAlives(nop func() error) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		t := time.NewTicker(keepAlive)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+				if nop() != nil {
+					return
+				}
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+	}
+}
+
+func (s *source) answerList(a *native.Answerer, l *native.List, w *native.PageWriter) error {
+	more, flags, err := s.page(l, w)
+	if err != nil {
+		return a.Failed(l.ID, 0, failure(err))
+	}
+	return a.Page(l.ID, w, more, flags)
+}
+
+func (s *source) answerRead(a *native.Answerer, r *native.Read) error {
+	for i := range r.Files {
+		if err := s.answerFile(a, r, uint32(i)); err != nil {
+			return err
+		}
+	}
+	return a.End(r.ID)
+}
+
+// answerFile sends the ranges of one file.
+func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) error {
+	want := &r.Files[index]
+	f, err := s.openFile(want.Path, want.Version)
+	if err != nil {
+		return a.Failed(r.ID, index, failure(err))
+	}
+	defer f.Close()
+	if !r.SumsOnly {
+		s.stats.Transferred.Add(1)
+	}
+	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version}
+	return sendFile(send, f, want, r.SumsOnly)
+}
+
+// fileSender sends one file of a READ.
+type fileSender struct {
+	s       *source
+	a       *native.Answerer
+	r       *native.Read
+	index   uint32
+	f       *os.File
+	version wire.Version
+}
+
+func (t *fileSender) failed(err error) error {
+	return t.a.Failed(t.r.ID, t.index, failure(err))
+}
+
+func (t *fileSender) hole(off, n int64, final bool) error {
+	status := native.StatusMore
+	if final {
+		status = unchanged(t.f, t.version)
+	}
+	return t.a.Hole(t.r.ID, t.index, off, n, status)
+}
+
+// data sends one DATA frame. Each piece is hashed right before it is pumped,
+// while it is in the processor's cache.
+func (t *fileSender) data(off, n int64, final bool) (done bool, err error) {
+	h := t.s.hash
+	h.start()
+	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {
+		bad := error(nil) // what made the file unreadable, the stream being in step
+		for at := off; at < off+n; {
+			m := min(hashBlock, off+n-at)
+			if bad == nil {
+				bad = h.add(t.f, at, m)
+			}
+			if !t.r.SumsOnly {
+				err := send(t.f, at, m)
+				var fe *wire.FileError
+				if errors.As(err, &fe) {
+					bad = err
+				} else if err != nil {
+					return native.Trailer{}, err
+				}
+			}
+			at += m
+		}
+		if !t.r.SumsOnly {
+			t.s.stats.Literal.Add(n)
+		}
+		tr := trailer(t.f, t.version, h.digest(), bad, final)
+		done = tr.Status == native.StatusChanged || tr.Status == native.StatusError
+		return tr, nil
+	})
+	return done, err
+}

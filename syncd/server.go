@@ -1,0 +1,176 @@
+package syncd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/wire"
+)
+
+// Server is the daemon: it serves modules to many clients at once. It owns
+// every connection that it accepts.
+type Server struct {
+	log *slog.Logger
+	cfg atomic.Pointer[config.Config]
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	modules  map[string]int // sessions by module
+	wg       sync.WaitGroup
+	closing  bool
+	count    uint64
+}
+
+// NewServer returns a server for a valid configuration.
+func NewServer(cfg *config.Config, log *slog.Logger) *Server {
+	s := &Server{log: log, sessions: make(map[*session]struct{}), modules: make(map[string]int)}
+	s.cfg.Store(cfg)
+	return s
+}
+
+// Reload swaps the configuration for sessions to come; those under way keep
+// theirs. Listeners stay as they are.
+func (s *Server) Reload(cfg *config.Config) { s.cfg.Store(cfg) }
+
+// Listen opens the listeners of the configuration.
+func Listen(cfg *config.Config) ([]net.Listener, error) {
+	var ls []net.Listener
+	for _, addr := range cfg.Listen {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			for _, l := range ls {
+				l.Close()
+			}
+			return nil, Exitf(ExitSocket, "listen on %s: %w", addr, err)
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
+}
+
+// Serve accepts clients until ctx is done. Then it closes the listeners, lets
+// running transfers finish for at most the configured time, and ends the rest.
+// It returns an error only if a listener broke.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var accepting sync.WaitGroup
+	for _, l := range listeners {
+		accepting.Go(func() { cancel(s.accept(ctx, l)) })
+	}
+	<-ctx.Done()
+	for _, l := range listeners {
+		l.Close()
+	}
+	accepting.Wait()
+	s.drain(s.cfg.Load().ShutdownTimeout)
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// accept takes clients from one listener until it closes.
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	for delay := time.Duration(0); ; {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			delay = 0
+			s.start(c)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			// Out of descriptors, most likely: others will give theirs back.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.log.Error("accept failed", "addr", l.Addr().String(), "err", err)
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// start serves one client in goroutines of its own.
+func (s *Server) start(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		c.Close()
+		return
+	}
+	s.count++
+	cfg := s.cfg.Load()
+	n := &session{server: s, cfg: cfg, net: c, stats: NewStats(),
+		log: s.log.With("session", s.count, "client", c.RemoteAddr().String())}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	n.full = cfg.MaxConnections > 0 && len(s.sessions) >= cfg.MaxConnections
+	s.sessions[n] = struct{}{}
+	s.wg.Go(func() {
+		defer s.forget(n)
+		n.serve()
+	})
+}
+
+func (s *Server) forget(n *session) {
+	n.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, n)
+	if n.module != nil {
+		s.modules[n.module.Name]--
+	}
+}
+
+// enter counts a session into its module; false says that the module is full.
+func (s *Server) enter(n *session, m *config.Module) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.MaxConnections > 0 && s.modules[m.Name] >= m.MaxConnections {
+		return false
+	}
+	s.modules[m.Name]++
+	n.module = m
+	return true
+}
+
+// errShutdown is why sessions end when the server does.
+var errShutdown = errors.New("the server is shutting down")
+
+// drain waits for the sessions, and ends those that take longer than timeout.
+func (s *Server) drain(timeout time.Duration) {
+	s.mu.Lock()
+	s.closing = true
+	n := len(s.sessions)
+	s.mu.Unlock()
+	if n > 0 {
+		s.log.Info("stopping: transfers may finish", "sessions", n, "deadline", timeout.String())
+	}
+	late := time.AfterFunc(timeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for n := range s.sessions {
+			n.cancel(errShutdown)
+		}
+	})
+	s.wg.Wait()
+	late.Stop()
+}
+
+// connOptions are a session's settings of its stream.
+func connOptions(cfg *config.Config, stats *Stats) (wire.Options, error) {
+	t, err := wire.ParseTransport(cfg.Transport)
+	if err != nil {
+		return wire.Options{}, fmt.Errorf("configuration: %w", err)
+	}
+	return wire.Options{Transport: t, Timeout: time.Duration(cfg.Timeout), Stats: &stats.Stats}, nil
+}

@@ -1,0 +1,335 @@
+package syncd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// session is one client of a Server, from its first byte to its last.
+type session struct {
+	server *Server
+	cfg    *config.Config
+	net    net.Conn
+	log    *slog.Logger
+	stats  *Stats
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	full   bool           // too many clients: refuse
+	module *config.Module // set by Server.enter
+
+	conn  *wire.Conn
+	hello *native.ClientHello
+	opt   Options
+	alg   delta.Algorithm
+}
+
+// serve runs the session and logs how it went.
+func (n *session) serve() {
+	o, err := connOptions(n.cfg, n.stats)
+	if err == nil {
+		n.conn, err = wire.NewConn(n.net, o)
+	}
+	if err != nil {
+		n.net.Close()
+		n.log.Error("no session", "err", err)
+		return
+	}
+	defer n.conn.Close()
+	stop := context.AfterFunc(n.ctx, func() { n.conn.Close() })
+	defer stop()
+
+	if err := n.handshake(); err != nil {
+		n.logRefusal(err)
+		return
+	}
+	if n.hello.Role == native.RoleModules {
+		return
+	}
+	n.log.Info("session begins", "module", n.module.Name, "role", string(n.hello.Role),
+		"paths", printablePaths(n.hello.Paths), "software", n.hello.Software)
+	err = n.transfer()
+	if cause := context.Cause(n.ctx); cause != nil && err != nil {
+		err = cause
+	}
+	r := n.stats.Result(ExitCode(err))
+	if err == nil {
+		r.Exit = n.stats.exit()
+		n.log.Info("session ends", "stats", r)
+		return
+	}
+	n.log.Error("session broke", "err", err.Error(), "stats", r)
+}
+
+func printablePaths(paths [][]byte) []string {
+	ps := make([]string, len(paths))
+	for i, p := range paths {
+		ps[i] = Printable(string(p))
+	}
+	return ps
+}
+
+// logRefusal tells clients that were turned away from those that were never
+// ours, and from probes that send nothing.
+func (n *session) logRefusal(err error) {
+	var refused *native.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		n.log.Warn("session refused", "code", string(refused.Code), "reason", refused.Text)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		n.log.Debug("client left before its hello", "err", err.Error())
+	default:
+		n.log.Warn("no session", "err", err.Error())
+	}
+}
+
+// handshake reads the client's hello and answers it. It has a deadline as a
+// whole: a client that sends a byte now and then holds no place.
+func (n *session) handshake() error {
+	late := time.AfterFunc(time.Duration(n.cfg.HandshakeTimeout), func() { n.cancel(errors.New("the handshake took too long")) })
+	defer late.Stop()
+	h, err := native.ReadClientHello(n.conn)
+	var answer *native.ServerHello
+	if err == nil {
+		n.hello = h
+		answer, err = n.admit()
+	}
+	var refused *native.RefusedError
+	if errors.As(err, &refused) {
+		answer = &native.ServerHello{Software: Software(), Code: refused.Code, Text: refused.Text}
+		if err := native.SendServerHello(n.conn, answer); err != nil {
+			return err
+		}
+		return refused
+	}
+	if err != nil {
+		if cause := context.Cause(n.ctx); cause != nil {
+			return cause
+		}
+		return err
+	}
+	if n.hello.Role == native.RoleModules {
+		return native.SendServerHello(n.conn, answer)
+	}
+	return nil // transfer answers, when it has opened the paths
+}
+
+func refuse(code native.Code, text string) error { return &native.RefusedError{Code: code, Text: text} }
+
+// admit decides whether the client may have what it asks for.
+func (n *session) admit() (*native.ServerHello, error) {
+	h := n.hello
+	answer := &native.ServerHello{Software: Software()}
+	if n.full {
+		return nil, refuse(native.CodeBusy, "the server has as many clients as it may; try again later")
+	}
+	if len(h.Features) > 0 {
+		// Features are wishes: none is known, so none is granted.
+		n.log.Debug("client wants features", "features", h.Features)
+	}
+	switch h.Role {
+	case native.RoleModules:
+		for _, m := range n.cfg.Modules {
+			if m.Listed() {
+				answer.Modules = append(answer.Modules, native.ModuleInfo{Name: m.Name, Comment: m.Comment})
+			}
+		}
+		return answer, nil
+	case native.RolePull, native.RolePush:
+	default:
+		return nil, refuse(native.CodeRefused, "unknown role "+string(h.Role))
+	}
+	m := n.findModule(h.Module)
+	if m == nil {
+		return nil, refuse(native.CodeNoModule, "no module "+strings.ToValidUTF8(Printable(h.Module), "?")+"; `syncd ls` shows those that there are")
+	}
+	if h.Role == native.RolePush && m.IsReadOnly() {
+		return nil, refuse(native.CodeReadOnly, "the module "+m.Name+" is read-only")
+	}
+	if err := native.DecodeOptions(h.Options, &n.opt); err != nil {
+		return nil, refuse(native.CodeRefused, err.Error())
+	}
+	if err := n.opt.Validate(); err != nil {
+		return nil, refuse(native.CodeRefused, "options: "+err.Error())
+	}
+	var err error
+	if n.alg, err = ParseDigest(h.Digest); err != nil {
+		return nil, refuse(native.CodeRefused, err.Error())
+	}
+	if len(h.Paths) == 0 || h.Role == native.RolePush && len(h.Paths) != 1 {
+		return nil, refuse(native.CodeRefused, "a wrong number of paths")
+	}
+	if !n.server.enter(n, m) {
+		return nil, refuse(native.CodeBusy, "the module "+m.Name+" has as many clients as it may; try again later")
+	}
+	return answer, nil
+}
+
+func (n *session) findModule(name string) *config.Module {
+	for i := range n.cfg.Modules {
+		if n.cfg.Modules[i].Name == name {
+			return &n.cfg.Modules[i]
+		}
+	}
+	return nil
+}
+
+// transfer opens what the client asked for, answers its hello, and plays the
+// other role to its end.
+func (n *session) transfer() error {
+	root, err := tree.OpenRoot(n.module.Path, false)
+	if err != nil {
+		n.log.Error("module can't be opened", "path", n.module.Path, "err", err.Error())
+		return n.refuseLate(native.CodePath, "the module "+n.module.Name+" can't be opened on the server")
+	}
+	defer root.Close()
+	hidden := new(filter.List)
+	for _, p := range n.module.Exclude {
+		if err := hidden.AddExclude(p); err != nil {
+			return n.refuseLate(native.CodeRefused, "the server's configuration of the module is wrong")
+		}
+	}
+	rules, err := n.opt.filter()
+	if err != nil {
+		return n.refuseLate(native.CodeRefused, err.Error())
+	}
+	if n.hello.Role == native.RolePull {
+		return n.source(root, rules, hidden)
+	}
+	return n.sink(root, rules, hidden)
+}
+
+// refuseLate answers the hello with a refusal that the handshake could not see.
+func (n *session) refuseLate(code native.Code, text string) error {
+	err := native.SendServerHello(n.conn, &native.ServerHello{Software: Software(), Code: code, Text: text})
+	if err == nil {
+		err = refuse(code, text)
+	}
+	return err
+}
+
+// source serves a pull.
+func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
+	paths := make([]string, len(n.hello.Paths))
+	for i, p := range n.hello.Paths {
+		paths[i] = string(p)
+	}
+	v, err := openView(paths, func(p string) (*tree.Root, error) {
+		p = strings.TrimSuffix(p, "/")
+		if p != "" && p != "." && hidden.Excluded(p, true, filter.Sender) {
+			return nil, fs.ErrNotExist
+		}
+		return root.Sub(p, false)
+	})
+	if err != nil {
+		return n.refuseLate(native.CodePath, describe(strings.Join(printablePaths(n.hello.Paths), " "), err))
+	}
+	defer v.Close()
+	answer := &native.ServerHello{Software: Software(), Single: v.single()}
+	if name := string(n.hello.Rename); name != "" && answer.Single {
+		if err := native.CheckName(name); err != nil {
+			return n.refuseLate(native.CodeRefused, err.Error())
+		}
+		v.rename(name)
+	}
+	if err := native.SendServerHello(n.conn, answer); err != nil {
+		return err
+	}
+	below := ""
+	if len(paths) == 1 && isContent(paths[0]) {
+		below = strings.TrimSuffix(paths[0], "/")
+	}
+	s := &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
+		numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats}
+	a := native.NewAnswerer(n.conn)
+	_, err = s.answer(n.ctx, a, n.logNote, func() *Result { return n.stats.Result(n.stats.exit()) })
+	if err != nil {
+		n.tell(a.Fatal, err)
+	}
+	return err
+}
+
+// sink serves a push.
+func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
+	dest := strings.TrimSuffix(string(n.hello.Paths[0]), "/")
+	answer := &native.ServerHello{Software: Software()}
+	if n.hello.Single && dest != "" && !strings.HasSuffix(string(n.hello.Paths[0]), "/") {
+		if d, err := root.Dir(dest); err == nil {
+			d.Close()
+		} else {
+			answer.Rename = []byte(path.Base(dest))
+			dest = strings.TrimSuffix(strings.TrimSuffix(dest, path.Base(dest)), "/")
+		}
+	}
+	sub, err := n.openDest(root, dest)
+	if err != nil {
+		return n.refuseLate(native.CodePath, describe(dest, err))
+	}
+	if sub != nil {
+		defer sub.Close()
+	}
+	if err := native.SendServerHello(n.conn, answer); err != nil {
+		return err
+	}
+	up := &remote{Asker: native.NewAsker(n.conn, n.alg.Size()), conn: n.conn}
+	meta := n.opt.meta()
+	meta.NumericIDs = meta.NumericIDs || n.module.NumericIDs
+	k := &sink{up: up, root: sub, opt: &n.opt, rules: rules, hidden: hidden, below: dest, meta: meta, alg: n.alg,
+		stats: n.stats, push: true, fsync: n.fsync()}
+	k.note = func(note native.Note) {
+		if note.Error {
+			n.log.Warn("transfer", "problem", note.Text)
+		}
+		if err := up.Note(note); err != nil {
+			k.abort(err)
+		}
+	}
+	_, err = k.run(n.ctx)
+	return err
+}
+
+// openDest opens, and makes if need be, what a push fills; nil in a dry run if
+// it does not exist.
+func (n *session) openDest(root *tree.Root, dest string) (*tree.Root, error) {
+	sub, err := root.Sub(dest, !n.opt.DryRun)
+	if n.opt.DryRun && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return sub, err
+}
+
+// fsync is the stricter of what the client and the configuration want.
+func (n *session) fsync() Fsync {
+	order := map[Fsync]int{"": 0, FsyncNone: 0, FsyncCommit: 1, FsyncFile: 2}
+	own := Fsync(n.cfg.Fsync)
+	if order[n.opt.Fsync] > order[own] {
+		return n.opt.Fsync
+	}
+	return own
+}
+
+// tell sends the peer an error that is ours; one of the connection it sees.
+func (n *session) tell(fatal func(int, string), err error) {
+	var peer *native.FatalError
+	if errors.As(err, &peer) || n.ctx.Err() != nil {
+		return
+	}
+	fatal(ExitCode(err), err.Error())
+}
+
+func (n *session) logNote(note native.Note) {
+	n.log.Debug("client says", "text", note.Text)
+}

@@ -1,0 +1,261 @@
+package syncd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// Tuning of the sink. What is under way is bounded by counts, so that a tree
+// of any size costs the same: about 256 pages of 32 KiB, 4096 jobs of under
+// 1 KiB.
+const (
+	maxJobs    = 4096     // files asked for and not committed yet
+	batchFiles = 256      // of a READ
+	batchSize  = 40 << 10 // bytes of a READ's payload; an Answerer takes 64 KiB
+	batchBytes = 4 << 20  // bytes of bodies that a READ asks for, at least one file
+	taskQueue  = 256
+)
+
+// upstream is what a sink needs of a source, wherever it is. Requests may
+// come from any goroutine; run hands their answers, in order, to one sink.
+type upstream interface {
+	List(*native.List) error
+	Read(*native.Read) error
+	Note(native.Note) error
+	Flush() error
+	// Bye ends the session; run returns the source's own result for it.
+	Bye(result []byte) error
+	run(k *sink) (peer []byte, err error)
+	// close ends the session at once, from any goroutine.
+	close()
+}
+
+// bodies is how a receiver takes the body of one DATA answer, and what
+// follows it.
+type bodies interface {
+	RecvFile(dst *os.File, off, n int64) error
+	Discard(n int64) error
+	Trailer() (native.Trailer, error)
+}
+
+// sink makes a directory equal to what a source shows. Three goroutines work
+// for it:
+//
+//  1. planner (sequential, the caller of run): takes pages of listings,
+//     compares each entry with what is there, makes what has no content,
+//     and asks for pages and content. It alone writes requests, but notes.
+//  2. receiver (sequential): takes answers in order. Pages go to the
+//     planner; bodies go from the stream into staged files, each range is
+//     verified, and complete files go to the committer. It waits for nobody but
+//     the committer, so that the stream always moves.
+//  3. committer (sequential): gives files their metadata and their name,
+//     makes hard links, finishes directories. It waits for nobody.
+//
+// Deletions follow when all of that is done. A failure of one file is
+// reported and counted, and the run goes on; any other error ends it. An
+// ended run leaves whole old or whole new files, and staged ones that it
+// removes or, if it was killed, that the next run removes or adopts.
+type sink struct {
+	up    upstream
+	root  *tree.Root // nil: a dry run of a directory that does not exist
+	opt   *Options
+	rules *filter.List
+	// hidden are the module's own rules, matched from the module's root, of
+	// which the tree is at below: what they hide can't be written or deleted.
+	hidden *filter.List
+	below  string
+	meta   *tree.Meta
+	alg    delta.Algorithm
+	stats  *Stats
+	note   func(native.Note) // lines for the person
+	push   bool              // the source is the client: '<' in itemized lines
+	fsync  Fsync
+
+	// planner
+	batches [2]*batch // being filled: content, sums
+	ids     uint32
+	stack   []*node // with children that wait; depth first
+	buf     wire.Entry
+	spool   spool // what to delete
+
+	// receiver
+	hash *hasher
+
+	// committer
+	held   []task // staged, and waiting to be synced
+	staged map[string]*node
+
+	tasks     chan task
+	wake      chan struct{} // there are linkTasks
+	noDeletes atomic.Bool   // a listing had errors
+
+	mu        sync.Mutex
+	cond      sync.Cond // signals the planner
+	lists     []listing // asked for, in order
+	reads     []*batch  // likewise
+	pages     []arrived
+	retries   []*job
+	linkTasks []linkTask // for the committer
+	links     map[inode]*linkGroup
+	inflight  int // jobs not ended yet
+	heldJobs  int // of those, held by the committer
+	done      bool
+	err       error
+}
+
+// listing is a LIST under way. job is set if it is about that file alone.
+type listing struct {
+	node *node
+	job  *job
+	id   uint32
+}
+
+// arrived is an answer to a LIST.
+type arrived struct {
+	listing
+	page *native.Page
+	fail *native.Failure
+}
+
+// task is work for the committer: a job that has ended, or a node without
+// references.
+type task struct {
+	job  *job
+	node *node
+}
+
+// run makes the tree equal and returns the source's own result. An error means
+// that the run ended early; failures of files are in the statistics.
+func (k *sink) run(ctx context.Context) (peer []byte, err error) {
+	k.cond.L = &k.mu
+	k.tasks = make(chan task, taskQueue)
+	k.wake = make(chan struct{}, 1)
+	k.links = make(map[inode]*linkGroup)
+	k.staged = make(map[string]*node)
+	k.hash = newHasher(k.alg, k.stats)
+	defer k.spool.close()
+	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
+	defer stop()
+
+	var receiver, committer sync.WaitGroup
+	receiver.Go(func() {
+		var err error
+		peer, err = k.up.run(k)
+		if err != nil {
+			k.abort(err)
+		}
+	})
+	committer.Go(k.commitAll)
+
+	err = k.plan()
+	if err == nil {
+		err = k.deleteAll()
+	}
+	if err == nil && k.fsync != FsyncNone && k.root != nil && !k.opt.DryRun {
+		err = k.root.Syncfs()
+	}
+	for _, text := range k.meta.Notes() {
+		k.note(native.Note{Text: text, Error: true})
+	}
+	if err == nil {
+		err = k.up.Bye(k.result(nil).encode())
+	}
+	if err != nil {
+		k.abort(err)
+	}
+	receiver.Wait()
+	close(k.tasks)
+	committer.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err != nil {
+		k.dropAll()
+	}
+	return peer, k.err
+}
+
+// result is what the statistics say now, with the exit code that follows.
+func (k *sink) result(err error) *Result {
+	code := k.stats.exit()
+	if err != nil {
+		code = ExitCode(err)
+	} else if k.spool.limited && code == ExitOK {
+		code = ExitMaxDelete
+	}
+	return k.stats.Result(code)
+}
+
+// abort ends the run; the first error stays.
+func (k *sink) abort(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err == nil {
+		k.err = err
+		k.up.close()
+	}
+	k.cond.Broadcast()
+}
+
+// failed reports an error of one path; the run goes on.
+func (k *sink) failed(path string, err error) {
+	k.stats.Failed.Add(1)
+	k.note(native.Note{Text: describe(path, err), Error: true})
+}
+
+// describe is one line for a person: operation, path, cause.
+func describe(path string, err error) string {
+	op := ""
+	var pe *fs.PathError
+	var fe *wire.FileError
+	switch {
+	case errors.As(err, &fe):
+		op, err = fe.Op+" ", fe.Err
+	case errors.As(err, &pe):
+		op, err = pe.Op+" ", pe.Err
+	}
+	if path == "" {
+		path = "."
+	}
+	return op + Printable(path) + ": " + err.Error()
+}
+
+// item reports what was done about an entry.
+func (k *sink) item(path string, e *wire.Entry, i item, link string) {
+	switch {
+	case k.opt.Itemize:
+		k.note(native.Note{Text: i.letters(e) + " " + shownName(path, e, link), Item: true})
+	case k.opt.Names:
+		k.note(native.Note{Text: shownName(path, e, link), Item: true})
+	}
+}
+
+// errAborted stands for the error that abort has kept.
+var errAborted = errors.New("the run was ended")
+
+// dropAll removes what an ended run has built and not committed.
+func (k *sink) dropAll() {
+	drop := func(jobs []*job) {
+		for _, j := range jobs {
+			j.drop()
+		}
+	}
+	for _, b := range k.batches {
+		if b != nil {
+			drop(b.jobs)
+		}
+	}
+	for _, b := range k.reads {
+		drop(b.jobs[b.at:])
+	}
+	drop(k.retries)
+}

@@ -1,0 +1,295 @@
+package syncd
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// Tuning. A page is large enough that its frame costs nothing beside its
+// entries, and small enough that the 256 that a sink may have unanswered are
+// no memory worth speaking of. Directories are kept open because the files of
+// a READ mostly share one.
+const (
+	pageBytes  = 32 << 10
+	cachedDirs = 16
+)
+
+// source shows a view to a sink. It holds open directories and nothing else
+// between two requests. One goroutine uses it at a time.
+type source struct {
+	view    *view
+	rules   *filter.List // the client's
+	hidden  *filter.List // the module's, matched from the module's root; may be nil
+	below   string       // path of the view below the module's root
+	oneFS   bool
+	numeric bool
+	alg     delta.Algorithm
+	stats   *Stats
+
+	dirs []openDir // most recently used last
+	hash *hasher
+}
+
+type openDir struct {
+	path  string
+	dir   *tree.Dir
+	names *tree.Names // while a listing goes on
+}
+
+// Close closes the directories. The view stays open.
+func (s *source) Close() {
+	for _, d := range s.dirs {
+		d.dir.Close()
+	}
+	s.dirs = nil
+}
+
+// excluded reports whether a filter hides the path p.
+func (s *source) excluded(p string, isDir bool) bool {
+	if s.hidden != nil && s.hidden.Match(path.Join(s.below, p), isDir, filter.Sender) == filter.Exclude {
+		return true
+	}
+	return s.rules.Match(p, isDir, filter.Sender) == filter.Exclude
+}
+
+// open returns the directory at p, which stays the cache's. A filter that
+// hides any directory on the way hides what is below it: a sink can ask for
+// paths that no listing showed it.
+func (s *source) open(p string) (*openDir, error) {
+	for i := len(s.dirs) - 1; i >= 0; i-- {
+		if s.dirs[i].path == p {
+			d := s.dirs[i]
+			copy(s.dirs[i:], s.dirs[i+1:])
+			s.dirs[len(s.dirs)-1] = d
+			return &s.dirs[len(s.dirs)-1], nil
+		}
+	}
+	for i := 0; i <= len(p); i++ {
+		if p != "" && (i == len(p) || p[i] == '/') && s.excluded(p[:i], true) {
+			return nil, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
+		}
+	}
+	dir, err := s.view.dir(p)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.dirs) == cachedDirs {
+		s.dirs[0].dir.Close()
+		s.dirs = append(s.dirs[:0], s.dirs[1:]...)
+	}
+	s.dirs = append(s.dirs, openDir{path: p, dir: dir})
+	return &s.dirs[len(s.dirs)-1], nil
+}
+
+// page fills w with one page of a directory.
+func (s *source) page(l *native.List, w *native.PageWriter) (more bool, flags uint8, err error) {
+	w.Reset()
+	want := tree.Want{Xattrs: l.Want&native.WantXattrs != 0, ACLs: l.Want&native.WantACLs != 0,
+		Names: l.Want&native.WantNames != 0 && !s.numeric}
+	switch {
+	case l.Want&native.WantOne != 0:
+		return false, 0, s.pageOne(l, want, w)
+	case l.Path == "" && s.view.root == nil:
+		return s.pageArgs(l, want, w)
+	}
+	d, err := s.open(l.Path)
+	if err != nil {
+		return false, 0, err
+	}
+	var e wire.Entry
+	if l.After == "" {
+		if s.oneFS || l.Path == "" {
+			if err := d.dir.EntryInto(".", want, &e); err != nil {
+				return false, 0, err
+			}
+			if s.oneFS && e.Dev != s.view.dev(l.Path) {
+				return false, native.PageOtherFS, nil
+			}
+		}
+		if l.Path == "" {
+			if err := w.Add(&e); err != nil {
+				return false, 0, err
+			}
+		}
+	}
+	if d.names == nil || l.After == "" {
+		if d.names, err = d.dir.Names(); err != nil {
+			return false, 0, err
+		}
+	}
+	i, found := 0, false
+	if l.After != "" {
+		if i, found = d.names.Search(l.After); found {
+			i++
+		}
+	}
+	for ; i < d.names.Len(); i++ {
+		if w.Len() >= pageBytes {
+			return true, flags, nil
+		}
+		if !s.add(d.dir, l.Path, d.names.Name(i), d.names.Type(i), want, &e, w) {
+			flags = native.PageHadErrors
+		}
+	}
+	d.names = nil
+	return false, flags, nil
+}
+
+// add puts one name of a directory into the page. It reports whether there was
+// no error; what vanished meanwhile or is hidden is no error.
+func (s *source) add(dir *tree.Dir, dirPath, name string, dtype uint8, want tree.Want, e *wire.Entry, w *native.PageWriter) bool {
+	p := path.Join(dirPath, name)
+	if dtype != syscall.DT_UNKNOWN && s.excluded(p, dtype == syscall.DT_DIR) {
+		return true
+	}
+	err := dir.EntryInto(name, want, e)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err == nil {
+		if dtype == syscall.DT_UNKNOWN && s.excluded(p, e.IsDir()) {
+			return true
+		}
+		s.see(e)
+		err = w.Add(e)
+	}
+	if err != nil {
+		w.AddError(name, native.Errno(err), cause(err).Error())
+		return false
+	}
+	return true
+}
+
+func (s *source) see(e *wire.Entry) {
+	s.stats.Entries.Add(1)
+	if e.IsRegular() {
+		s.stats.TotalSize.Add(e.Size)
+	}
+}
+
+// pageArgs lists the root of a view of arguments.
+func (s *source) pageArgs(l *native.List, want tree.Want, w *native.PageWriter) (more bool, flags uint8, err error) {
+	// The root stands for no directory: nothing beside the arguments may be
+	// deleted.
+	flags = native.PageHadErrors
+	var e wire.Entry
+	for _, a := range s.view.args {
+		if a.name <= l.After {
+			continue
+		}
+		if w.Len() >= pageBytes {
+			return true, flags, nil
+		}
+		if err := s.view.entry(a, want, &e); err != nil {
+			w.AddError(a.name, native.Errno(err), cause(err).Error())
+			continue
+		}
+		s.see(&e)
+		if err := w.Add(&e); err != nil {
+			w.AddError(a.name, syscall.E2BIG, err.Error())
+		}
+	}
+	return false, flags, nil
+}
+
+// pageOne answers for the one entry l.After of a directory.
+func (s *source) pageOne(l *native.List, want tree.Want, w *native.PageWriter) error {
+	var e wire.Entry
+	if l.Path == "" && s.view.root == nil {
+		a, ok := s.view.arg(l.After)
+		if !ok {
+			return fs.ErrNotExist
+		}
+		if err := s.view.entry(a, want, &e); err != nil {
+			return err
+		}
+		return w.Add(&e)
+	}
+	d, err := s.open(l.Path)
+	if err != nil {
+		return err
+	}
+	if err := d.dir.EntryInto(l.After, want, &e); err != nil {
+		return err
+	}
+	if s.excluded(path.Join(l.Path, l.After), e.IsDir()) {
+		return fs.ErrNotExist
+	}
+	return w.Add(&e)
+}
+
+// openFile opens the file at p if it is the version asked for.
+func (s *source) openFile(p string, want wire.Version) (*os.File, error) {
+	dirPath, name := path.Split(p)
+	dirPath = strings.TrimSuffix(dirPath, "/")
+	if s.excluded(p, false) {
+		return nil, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
+	}
+	var f *os.File
+	var v wire.Version
+	if dirPath == "" && s.view.root == nil {
+		dir, name, err := s.view.parent(p)
+		if err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		if f, v, err = dir.Open(name); err != nil {
+			return nil, err
+		}
+	} else {
+		d, err := s.open(dirPath)
+		if err != nil {
+			return nil, err
+		}
+		if f, v, err = d.dir.Open(name); err != nil {
+			return nil, err
+		}
+	}
+	if v != want {
+		f.Close()
+		return nil, errChanged
+	}
+	settle(v)
+	return f, nil
+}
+
+// errChanged says that a file is not the version that was asked for.
+var errChanged = errors.New("the file changed while it was read")
+
+// clockStep is how far apart two changes must be for every kernel to give them
+// different times: file times advance with the timer interrupt, at least 100
+// times a second.
+const clockStep = 10 * time.Millisecond
+
+// settle waits until a file that was changed just now would get another ctime
+// by the next change, so that its version tells the two apart.
+func settle(v wire.Version) {
+	age := time.Since(time.Unix(v.Ctime.Sec, int64(v.Ctime.Nsec)))
+	if age >= 0 && age < clockStep {
+		time.Sleep(clockStep - age)
+	}
+}
+
+// failure turns an error on a file or directory into what the sink is told.
+func failure(err error) *native.Failure {
+	f := &native.Failure{Status: native.StatusError, Errno: native.Errno(err), Text: cause(err).Error()}
+	switch {
+	case errors.Is(err, errChanged), errors.Is(err, tree.ErrNotRegular):
+		// No longer a regular file is a change too: the sink asks anew.
+		f.Status = native.StatusChanged
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		f.Status = native.StatusGone
+	}
+	return f
+}

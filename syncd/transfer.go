@@ -1,0 +1,288 @@
+package syncd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// Transfer is one run of `syncd sync`. Fill the fields, then call Run once.
+type Transfer struct {
+	Sources []Location
+	Dest    Location
+	Options Options
+	Filter  *filter.List // nil: none
+
+	Digest    delta.Algorithm
+	Transport wire.Transport
+	Timeout   time.Duration // of I/O; 0: none
+	Connect   time.Duration // of connecting; 0: the kernel's
+	Limit     *rate.Limiter // of the stream; nil: none
+	Stats     *Stats
+
+	// Note is called for each line that a person wants to see, from any
+	// goroutine, one at a time.
+	Note func(native.Note)
+}
+
+// Run does the transfer. An error means that it ended early; otherwise the
+// exit code in the result says how it went.
+func (t *Transfer) Run(ctx context.Context) (*Result, error) {
+	if t.Options.Fsync == "" {
+		t.Options.Fsync = FsyncNone
+	}
+	if err := t.Options.Validate(); err != nil {
+		return nil, &ExitError{Code: ExitUsage, Err: err}
+	}
+	if t.Filter == nil {
+		t.Filter = new(filter.List)
+	}
+	remote := 0
+	for _, s := range t.Sources {
+		if s.Remote() {
+			remote++
+		}
+		if s.Host != t.Sources[0].Host || s.Module != t.Sources[0].Module {
+			return nil, Exitf(ExitUsage, "all sources must be on one host and in one module")
+		}
+	}
+	switch {
+	case len(t.Sources) == 0:
+		return nil, Exitf(ExitUsage, "a source and a destination are needed")
+	case remote > 0 && t.Dest.Remote():
+		return nil, Exitf(ExitUsage, "the source and the destination cannot both be remote")
+	case remote > 0:
+		return t.pull(ctx)
+	case t.Dest.Remote():
+		return t.push(ctx)
+	}
+	return t.local(ctx)
+}
+
+// paths returns the paths of the sources.
+func (t *Transfer) paths() []string {
+	ps := make([]string, len(t.Sources))
+	for i, s := range t.Sources {
+		ps[i] = s.Path
+	}
+	return ps
+}
+
+// openLocal opens the sources as a view of this host.
+func (t *Transfer) openLocal() (*view, error) {
+	return openView(t.paths(), func(p string) (*tree.Root, error) { return tree.OpenRoot(p, false) })
+}
+
+// source returns the role for a view of this host.
+func (t *Transfer) source(v *view) *source {
+	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, numeric: t.Options.NumericIDs, alg: t.Digest, stats: t.Stats}
+}
+
+// sink returns the role for a root of this host.
+func (t *Transfer) sink(root *tree.Root, up upstream) *sink {
+	return &sink{up: up, root: root, opt: &t.Options, rules: t.Filter, meta: t.Options.meta(), alg: t.Digest,
+		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync}
+}
+
+// newName is the name that a destination gives to a single file: as with rsync
+// a path that is no directory, and does not end in a slash, is one.
+func newName(dest string) string {
+	if strings.HasSuffix(dest, "/") {
+		return ""
+	}
+	if st, err := os.Stat(dest); err == nil && st.IsDir() || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return filepath.Base(dest)
+}
+
+// openDest opens, and makes if need be, the directory that the entries go
+// into: dest, or the one that holds it if a single file gets its name. The
+// root is nil in a dry run if there is none.
+func (t *Transfer) openDest(dest string, renamed bool) (*tree.Root, error) {
+	if renamed {
+		dest = filepath.Dir(dest)
+	}
+	if t.Options.DryRun {
+		if _, err := os.Stat(dest); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	root, err := tree.OpenRoot(dest, true)
+	if err != nil {
+		return nil, &ExitError{Code: ExitFileIO, Err: err}
+	}
+	return root, nil
+}
+
+func (t *Transfer) local(ctx context.Context) (*Result, error) {
+	v, err := t.openLocal()
+	if err != nil {
+		return nil, startError(err)
+	}
+	defer v.Close()
+	renamed := false
+	if name := newName(t.Dest.Path); name != "" && v.single() {
+		v.rename(name)
+		renamed = true
+	}
+	root, err := t.openDest(t.Dest.Path, renamed)
+	if err != nil {
+		return nil, err
+	}
+	if root != nil {
+		defer root.Close()
+	}
+	src := t.source(v)
+	src.stats = NewStats() // what the source sees, the sink counts
+	up := newLocal(src, t.Stats)
+	defer up.copier.Close()
+	k := t.sink(root, up)
+	_, err = k.run(ctx)
+	return k.result(err), err
+}
+
+// startError is for what keeps a run from starting: a source that is not there
+// is rsync's partial transfer.
+func startError(err error) error {
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		return err
+	}
+	return &ExitError{Code: ExitPartial, Err: err}
+}
+
+// hello is the client's hello for a role.
+func (t *Transfer) hello(role native.Role, module string, peer filter.Side) (*native.ClientHello, error) {
+	rules, err := wireRules(t.Filter, peer)
+	if err != nil {
+		return nil, &ExitError{Code: ExitUsage, Err: err}
+	}
+	o := t.Options
+	o.Rules = rules
+	raw, err := json.Marshal(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &native.ClientHello{Software: Software(), Role: role, Module: module, Digest: digestName(t.Digest), Options: raw}, nil
+}
+
+// wireRules returns the rules that matter to the peer.
+func wireRules(l *filter.List, peer filter.Side) ([][]byte, error) {
+	local := filter.Sender
+	if peer == filter.Sender {
+		local = filter.Receiver
+	}
+	texts, err := l.Rules(local, 32)
+	if err != nil {
+		return nil, err
+	}
+	rules := make([][]byte, len(texts))
+	for i, text := range texts {
+		rules[i] = []byte(text)
+	}
+	return rules, nil
+}
+
+func digestName(a delta.Algorithm) string {
+	if a == delta.BLAKE3 {
+		return "blake3"
+	}
+	return "xxh3-128"
+}
+
+func (t *Transfer) pull(ctx context.Context) (*Result, error) {
+	src := t.Sources[0]
+	h, err := t.hello(native.RolePull, src.Module, filter.Sender)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range t.Sources {
+		if err := checkRemotePath(s); err != nil {
+			return nil, err
+		}
+		h.Paths = append(h.Paths, []byte(s.Path))
+	}
+	if name := newName(t.Dest.Path); name != "" {
+		h.Rename = []byte(name)
+	}
+	conn, answer, err := t.dial(ctx, src, h)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	root, err := t.openDest(t.Dest.Path, answer.Single && len(h.Rename) > 0)
+	if err != nil {
+		return nil, err
+	}
+	if root != nil {
+		defer root.Close()
+	}
+	k := t.sink(root, &remote{Asker: native.NewAsker(conn, t.Digest.Size()), conn: conn})
+	peer, err := k.run(ctx)
+	return withPeer(k.result(err), peer), err
+}
+
+func (t *Transfer) push(ctx context.Context) (*Result, error) {
+	if err := checkRemotePath(t.Dest); err != nil {
+		return nil, err
+	}
+	v, err := t.openLocal()
+	if err != nil {
+		return nil, startError(err)
+	}
+	defer v.Close()
+	h, err := t.hello(native.RolePush, t.Dest.Module, filter.Receiver)
+	if err != nil {
+		return nil, err
+	}
+	h.Paths, h.Single = [][]byte{[]byte(t.Dest.Path)}, v.single()
+	conn, answer, err := t.dial(ctx, t.Dest, h)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if len(answer.Rename) > 0 {
+		if !h.Single || native.CheckName(string(answer.Rename)) != nil {
+			return nil, Exitf(ExitProtocol, "the server renames what it can't: %q", answer.Rename)
+		}
+		v.rename(string(answer.Rename))
+	}
+	raw, err := t.source(v).answer(ctx, native.NewAnswerer(conn), t.Note, func() *Result { return t.Stats.Result(0) })
+	if err != nil {
+		return t.Stats.Result(ExitCode(err)), err
+	}
+	r := withPeer(t.Stats.Result(0), raw)
+	if p := r.Peer; p != nil {
+		// The sink knows what came of it.
+		r.Entries, r.Transferred, r.Deleted = p.Entries, p.Transferred, p.Deleted
+		r.MatchedBytes, r.Redone, r.Failed, r.Exit = p.MatchedBytes, p.Redone, p.Failed, p.Exit
+	}
+	return r, nil
+}
+
+// withPeer adds what the other side counted; a peer that sends no result has
+// none shown.
+func withPeer(r *Result, raw []byte) *Result {
+	var p Result
+	if json.Unmarshal(raw, &p) == nil && len(raw) > 0 {
+		p.Peer = nil
+		r.Peer = &p
+	}
+	return r
+}
