@@ -67,7 +67,7 @@ func (k *sink) end(j *job) {
 	case j.err != nil:
 		k.failed(j.path(), j.err)
 	case j.fail != nil && j.fail.Status == native.StatusChanged && j.tries+1 < maxTries:
-		j.drop()
+		k.discard(j)
 		j.tries++
 		k.retry(j)
 		return
@@ -87,7 +87,7 @@ func (k *sink) end(j *job) {
 		k.publish(j)
 		return
 	}
-	j.drop()
+	k.discard(j)
 	if !j.superseded {
 		k.linkFailed(j.link)
 	}
@@ -107,7 +107,7 @@ func (k *sink) lost(j *job) {
 // compared ends a job that compared digests. It reports whether the job goes
 // on, as one that fetches.
 func (k *sink) compared(j *job) bool {
-	j.drop()
+	k.discard(j)
 	j.sums = false
 	if j.differs {
 		j.item.content = true
@@ -196,7 +196,7 @@ func (k *sink) rename(j *job, err error) {
 	}
 	if err != nil {
 		k.failed(j.path(), err)
-		j.drop()
+		k.discard(j)
 		k.linkFailed(j.link)
 	} else {
 		k.stats.Transferred.Add(1)
@@ -252,7 +252,7 @@ func (k *sink) commitHeld() {
 func (k *sink) dropHeld() {
 	for _, t := range k.held {
 		if t.job != nil {
-			t.job.drop()
+			k.discard(t.job)
 		}
 	}
 }
@@ -314,7 +314,7 @@ func (k *sink) appear(n *node, err error) {
 	k.mu.Unlock()
 	if err != nil {
 		k.failed(n.path, err)
-		n.staged.Discard()
+		k.dropped(n.path, n.staged.Discard())
 	} else {
 		k.touch(n.parent)
 	}

@@ -21,7 +21,7 @@ const (
 // the job that asked for the file before, if it had to be asked for anew.
 func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 	p := n.join(e.Name)
-	if !k.push {
+	if old == nil {
 		k.stats.Entries.Add(1)
 		if e.IsRegular() {
 			k.stats.TotalSize.Add(e.Size)

@@ -91,19 +91,21 @@ func (j *job) bytes() int64 {
 	return n
 }
 
-// drop closes and removes what was built.
-func (j *job) drop() {
+// drop closes and removes what was built. An error means that something was
+// left behind, which the next run removes.
+func (j *job) drop() (err error) {
 	switch {
 	case j.staged != nil:
-		j.staged.Discard()
+		err = j.staged.Discard()
 	case j.file != nil:
 		j.file.Close()
 		if !j.sums {
 			// A file of a directory that is not visible yet.
-			j.node.dir.Remove(j.entry.Name, false)
+			err = j.node.dir.Remove(j.entry.Name, false)
 		}
 	}
 	j.staged, j.file, j.holes = nil, nil, false
+	return err
 }
 
 // batch is a READ that is being filled or is under way.

@@ -36,7 +36,7 @@ func (t *Transfer) List(ctx context.Context, of Location, recursive bool, show f
 	if err := listDir(a, "", recursive, show); err != nil {
 		return err
 	}
-	if err := a.Bye(t.Stats.Result(0).encode()); err != nil {
+	if err := a.Bye(t.Stats.Result(0).JSON()); err != nil {
 		return err
 	}
 	_, err = a.Next()

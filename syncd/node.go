@@ -55,7 +55,7 @@ func (n *node) push(e *wire.Entry) error {
 }
 
 // pop takes the first child that waits.
-func (n *node) pop(e *wire.Entry) error {
+func (n *node) pop(e *wire.Entry) {
 	if n.queue == nil {
 		n.queue = native.NewPage(n.wait.Bytes(), false, "")
 	}
@@ -64,5 +64,4 @@ func (n *node) pop(e *wire.Entry) error {
 		panic("syncd: a child that was encoded can't be decoded")
 	}
 	n.nwait--
-	return nil
 }

@@ -306,7 +306,6 @@ func (k *sink) openNode(c *node) error {
 	err := parent.EntryInto(name, k.meta.Want(), &cur)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = nil
 	case err == nil && cur.IsDir():
 		c.cur = &cur
 		return k.openExisting(c)

@@ -152,11 +152,9 @@ func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
 	}
 	k.hash.start()
 	if j.sums {
-		err = k.hashLocal(j, off, n)
-	} else {
-		err = k.body(j, off, n, b)
-	}
-	if err != nil {
+		// What shrank or can't be read differs, and is fetched.
+		j.differs = k.hash.add(j.file, off, n) != nil || j.differs
+	} else if err := k.body(j, off, n, b); err != nil {
 		return err
 	}
 	t, err := b.Trailer()
@@ -197,15 +195,6 @@ func (k *sink) body(j *job, off, n int64, b bodies) error {
 		if j.err != nil {
 			return b.Discard(n)
 		}
-	}
-	return nil
-}
-
-// hashLocal hashes what is there for a job that compares.
-func (k *sink) hashLocal(j *job, off, n int64) error {
-	if j.err = k.hash.add(j.file, off, n); j.err != nil {
-		// It shrank or can't be read: it differs, and is fetched.
-		j.differs, j.err = true, nil
 	}
 	return nil
 }

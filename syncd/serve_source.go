@@ -62,7 +62,7 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 		case *native.Read:
 			err = s.answerRead(a, r)
 		case *native.Bye:
-			err = a.Bye(own().encode())
+			err = a.Bye(own().JSON())
 			if err == nil {
 				return r.Result, nil
 			}

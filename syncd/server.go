@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/wire"
 )
 
@@ -26,6 +27,29 @@ type Server struct {
 	wg       sync.WaitGroup
 	closing  bool
 	count    uint64
+}
+
+// CheckModules says what Config.Validate can't see: filter patterns that do not
+// parse.
+func CheckModules(cfg *config.Config) error {
+	var errs []error
+	for i := range cfg.Modules {
+		if _, err := hiddenIn(&cfg.Modules[i]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// hiddenIn compiles what a module hides from its clients.
+func hiddenIn(m *config.Module) (*filter.List, error) {
+	hidden := new(filter.List)
+	for _, p := range m.Exclude {
+		if err := hidden.AddExclude(p); err != nil {
+			return nil, fmt.Errorf("module %s: exclude: %w", m.Name, err)
+		}
+	}
+	return hidden, nil
 }
 
 // NewServer returns a server for a valid configuration.
@@ -57,13 +81,10 @@ func Listen(cfg *config.Config) ([]net.Listener, error) {
 
 // Serve accepts clients until ctx is done. Then it closes the listeners, lets
 // running transfers finish for at most the configured time, and ends the rest.
-// It returns an error only if a listener broke.
-func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) {
 	var accepting sync.WaitGroup
 	for _, l := range listeners {
-		accepting.Go(func() { cancel(s.accept(ctx, l)) })
+		accepting.Go(func() { s.accept(ctx, l) })
 	}
 	<-ctx.Done()
 	for _, l := range listeners {
@@ -71,14 +92,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	}
 	accepting.Wait()
 	s.drain(s.cfg.Load().ShutdownTimeout)
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
 }
 
 // accept takes clients from one listener until it closes.
-func (s *Server) accept(ctx context.Context, l net.Listener) error {
+func (s *Server) accept(ctx context.Context, l net.Listener) {
 	for delay := time.Duration(0); ; {
 		c, err := l.Accept()
 		switch {
@@ -86,7 +103,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			delay = 0
 			s.start(c)
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
-			return nil
+			return
 		default:
 			// Out of descriptors, most likely: others will give theirs back.
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
@@ -94,7 +111,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			select {
 			case <-time.After(delay):
 			case <-ctx.Done():
-				return nil
+				return
 			}
 		}
 	}
@@ -172,5 +189,5 @@ func connOptions(cfg *config.Config, stats *Stats) (wire.Options, error) {
 	if err != nil {
 		return wire.Options{}, fmt.Errorf("configuration: %w", err)
 	}
-	return wire.Options{Transport: t, Timeout: time.Duration(cfg.Timeout), Stats: &stats.Stats}, nil
+	return wire.Options{Transport: t, Timeout: cfg.Timeout, Stats: &stats.Stats}, nil
 }

@@ -68,10 +68,10 @@ func (n *session) serve() {
 	r := n.stats.Result(ExitCode(err))
 	if err == nil {
 		r.Exit = n.stats.exit()
-		n.log.Info("session ends", "stats", r)
+		n.log.Info("session ends", "stats", loggedResult{r})
 		return
 	}
-	n.log.Error("session broke", "err", err.Error(), "stats", r)
+	n.log.Error("session broke", "err", err.Error(), "stats", loggedResult{r})
 }
 
 func printablePaths(paths [][]byte) []string {
@@ -99,7 +99,7 @@ func (n *session) logRefusal(err error) {
 // handshake reads the client's hello and answers it. It has a deadline as a
 // whole: a client that sends a byte now and then holds no place.
 func (n *session) handshake() error {
-	late := time.AfterFunc(time.Duration(n.cfg.HandshakeTimeout), func() { n.cancel(errors.New("the handshake took too long")) })
+	late := time.AfterFunc(n.cfg.HandshakeTimeout, func() { n.cancel(errors.New("the handshake took too long")) })
 	defer late.Stop()
 	h, err := native.ReadClientHello(n.conn)
 	var answer *native.ServerHello
@@ -143,7 +143,7 @@ func (n *session) admit() (*native.ServerHello, error) {
 	switch h.Role {
 	case native.RoleModules:
 		for _, m := range n.cfg.Modules {
-			if m.Listed() {
+			if m.IsListed() {
 				answer.Modules = append(answer.Modules, native.ModuleInfo{Name: m.Name, Comment: m.Comment})
 			}
 		}
@@ -168,6 +168,9 @@ func (n *session) admit() (*native.ServerHello, error) {
 	var err error
 	if n.alg, err = ParseDigest(h.Digest); err != nil {
 		return nil, refuse(native.CodeRefused, err.Error())
+	}
+	if n.cfg.Digest == "blake3" && n.alg != delta.BLAKE3 {
+		return nil, refuse(native.CodeRefused, "the server wants --digest blake3")
 	}
 	if len(h.Paths) == 0 || h.Role == native.RolePush && len(h.Paths) != 1 {
 		return nil, refuse(native.CodeRefused, "a wrong number of paths")
@@ -196,11 +199,9 @@ func (n *session) transfer() error {
 		return n.refuseLate(native.CodePath, "the module "+n.module.Name+" can't be opened on the server")
 	}
 	defer root.Close()
-	hidden := new(filter.List)
-	for _, p := range n.module.Exclude {
-		if err := hidden.AddExclude(p); err != nil {
-			return n.refuseLate(native.CodeRefused, "the server's configuration of the module is wrong")
-		}
+	hidden, err := hiddenIn(n.module)
+	if err != nil {
+		return n.refuseLate(native.CodeRefused, "the server's configuration of the module is wrong")
 	}
 	rules, err := n.opt.filter()
 	if err != nil {

@@ -168,7 +168,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.note(native.Note{Text: text, Error: true})
 	}
 	if err == nil {
-		err = k.up.Bye(k.result(nil).encode())
+		err = k.up.Bye(k.result(nil).JSON())
 	}
 	if err != nil {
 		k.abort(err)
@@ -176,12 +176,11 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	receiver.Wait()
 	close(k.tasks)
 	committer.Wait()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.err != nil {
+	if err := k.interrupted(); err != nil {
 		k.dropAll()
+		return nil, err
 	}
-	return peer, k.err
+	return peer, nil
 }
 
 // result is what the statistics say now, with the exit code that follows.
@@ -229,6 +228,16 @@ func describe(path string, err error) string {
 	return op + Printable(path) + ": " + err.Error()
 }
 
+// discard drops what a job has built.
+func (k *sink) discard(j *job) { k.dropped(j.path(), j.drop()) }
+
+// dropped reports what could not be removed: the next run does it.
+func (k *sink) dropped(path string, err error) {
+	if err != nil {
+		k.note(native.Note{Text: "left behind: " + describe(path, err), Error: true})
+	}
+}
+
 // item reports what was done about an entry.
 func (k *sink) item(path string, e *wire.Entry, i item, link string) {
 	switch {
@@ -246,7 +255,7 @@ var errAborted = errors.New("the run was ended")
 func (k *sink) dropAll() {
 	drop := func(jobs []*job) {
 		for _, j := range jobs {
-			j.drop()
+			k.discard(j)
 		}
 	}
 	for _, b := range k.batches {

@@ -128,9 +128,10 @@ func (s *source) page(l *native.List, w *native.PageWriter) (more bool, flags ui
 			return false, 0, err
 		}
 	}
-	i, found := 0, false
+	i := 0
 	if l.After != "" {
-		if i, found = d.names.Search(l.After); found {
+		at, found := d.names.Search(l.After)
+		if i = at; found {
 			i++
 		}
 	}

@@ -87,11 +87,21 @@ func (s *Stats) exit() int {
 	return ExitOK
 }
 
-// encode is the payload of a BYE.
-func (r *Result) encode() []byte {
+// JSON is the result on one line; it is the payload of a BYE too.
+func (r *Result) JSON() []byte {
 	b, err := json.Marshal(r)
 	if err != nil {
 		panic("syncd: a Result is always JSON: " + err.Error())
 	}
 	return b
 }
+
+// loggedResult shows a Result in a log: as an object in JSON, as the same
+// JSON in text.
+type loggedResult struct{ *Result }
+
+// MarshalText implements encoding.TextMarshaler for slog's text handler.
+func (r loggedResult) MarshalText() ([]byte, error) { return r.JSON(), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (r loggedResult) MarshalJSON() ([]byte, error) { return r.JSON(), nil }

@@ -270,7 +270,7 @@ func (t *Transfer) push(ctx context.Context) (*Result, error) {
 	r := withPeer(t.Stats.Result(0), raw)
 	if p := r.Peer; p != nil {
 		// The sink knows what came of it.
-		r.Entries, r.Transferred, r.Deleted = p.Entries, p.Transferred, p.Deleted
+		r.Transferred, r.Deleted = p.Transferred, p.Deleted
 		r.MatchedBytes, r.Redone, r.Failed, r.Exit = p.MatchedBytes, p.Redone, p.Failed, p.Exit
 	}
 	return r, nil

@@ -2,7 +2,6 @@ package syncd
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -180,12 +179,4 @@ func cause(err error) error {
 		return pe.Err
 	}
 	return err
-}
-
-// describe names the arguments for messages.
-func (v *view) describe() string {
-	if v.root != nil {
-		return v.root.Path()
-	}
-	return fmt.Sprintf("%d sources", len(v.args))
 }

@@ -282,7 +282,8 @@ func TestCloseWakesBothHalves(t *testing.T) {
 func TestCloseWakesAWaitForTokens(t *testing.T) {
 	a, _ := tcpPair(t, Options{Limit: NewLimiter(1)}, Options{})
 	errs := make(chan error, 1)
-	go func() { errs <- a.SendFile(fileOf(t, randomBytes(1, 1<<20)), 0, 1<<20) }()
+	src := fileOf(t, randomBytes(1, 3<<20))
+	go func() { errs <- a.SendFile(src, 0, 3<<20) }()
 	time.Sleep(20 * time.Millisecond)
 	a.Close()
 	if err := <-errs; !errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) {

@@ -121,7 +121,8 @@ func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
 	if err != nil {
 		return streamError("open", err)
 	}
-	in := newKernelReader(rc, m)
+	_, tcp := d.(*net.TCPConn)
+	in := newKernelReader(rc, tcp, m)
 	switch o.Transport {
 	case Splice, Sendfile:
 		c.in = &spliceReceiver{in: in, stats: c.stats}

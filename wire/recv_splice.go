@@ -22,19 +22,21 @@ type spliceReceiver struct {
 
 func (r *spliceReceiver) release() { r.pipe.close() }
 
-// ready makes sure that the pipe has at least one byte.
-func (r *spliceReceiver) ready() error {
+// ready makes sure that the pipe has at least one byte. body is how many
+// bytes of a body are awaited, 0 for a message.
+func (r *spliceReceiver) ready(body int64) error {
 	if r.pipe.n > 0 {
 		return nil
 	}
 	if err := r.pipe.open(); err != nil {
 		return err
 	}
+	r.in.expect(body)
 	return r.in.fill(&r.pipe)
 }
 
 func (r *spliceReceiver) Read(p []byte) (int, error) {
-	if err := r.ready(); err != nil {
+	if err := r.ready(0); err != nil {
 		return 0, err
 	}
 	for {
@@ -56,7 +58,7 @@ func (r *spliceReceiver) RecvFile(dst *os.File, off, n int64) error {
 	defer runtime.KeepAlive(dst)
 	fd := int(dst.Fd())
 	for n > 0 {
-		if err := r.ready(); err != nil {
+		if err := r.ready(n); err != nil {
 			return unexpected(err)
 		}
 		r.off = off

@@ -148,6 +148,8 @@ type kernelReader struct {
 	rc  syscall.RawConn
 	try func(fd uintptr) bool
 
+	lowat lowat
+
 	buf   []byte // read(2) into buf, or if nil
 	to    int    // splice(2) to this pipe
 	max   int
@@ -155,9 +157,11 @@ type kernelReader struct {
 	errno error
 }
 
-func newKernelReader(rc syscall.RawConn, m meter) *kernelReader {
+func newKernelReader(rc syscall.RawConn, tcp bool, m meter) *kernelReader {
 	r := &kernelReader{meter: m, rc: rc}
 	r.try = r.attempt
+	r.lowat.on = tcp
+	r.lowat.set = r.lowat.apply
 	return r
 }
 
@@ -183,7 +187,7 @@ func (r *kernelReader) step(op string, max int) (int, error) {
 		return 0, streamError(op, err)
 	}
 	r.max = max
-	if err := r.rc.Read(r.try); err != nil {
+	if err := r.rc.Read(r.try); err != nil && !r.overdue(err) {
 		return 0, streamError(op, err)
 	}
 	switch {

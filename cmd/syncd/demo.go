@@ -107,7 +107,7 @@ func (d *demo) serve(ctx context.Context) (stop func(), err error) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = syncd.NewServer(cfg, slog.New(slog.DiscardHandler)).Serve(ctx, l)
+		syncd.NewServer(cfg, slog.New(slog.DiscardHandler)).Serve(ctx, l)
 	}()
 	return func() { cancel(); <-served }, nil
 }
@@ -161,7 +161,7 @@ func sampleTree(dir string) (int, error) {
 	files := 0
 	write := func(name string, size int) error {
 		b := make([]byte, size)
-		random.Read(b)
+		_, _ = random.Read(b) // never fails
 		files++
 		p := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -19,7 +20,7 @@ func newConfig() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := config.Load(args[0])
 			if err == nil {
-				err = cfg.Check()
+				err = errors.Join(cfg.Check(), syncd.CheckModules(cfg))
 			}
 			if err != nil {
 				return &usageError{err: err}

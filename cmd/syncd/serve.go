@@ -61,9 +61,9 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 				log.Info("configuration read", "modules", len(cfg.Modules))
 			}
 		}()
-		err = s.Serve(c.Context(), listeners...)
+		s.Serve(c.Context(), listeners...)
 		log.Info("stopped")
-		return err
+		return nil
 	}
 	return c
 }
@@ -93,7 +93,10 @@ func serveConfig(file string, listen, modules []string) (*config.Config, error) 
 		readOnly, list := !rw, true
 		cfg.Modules = append(cfg.Modules, config.Module{Name: name, Path: abs, ReadOnly: &readOnly, List: &list})
 	}
-	return cfg, cfg.Validate()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return cfg, syncd.CheckModules(cfg)
 }
 
 // newLogger logs as the configuration says. slog's handlers escape control

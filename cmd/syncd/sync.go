@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os/signal"
@@ -190,11 +189,7 @@ func exitText(code int) string {
 func (f *syncFlags) report(out *printer, r *syncd.Result) {
 	switch {
 	case f.stats == "json":
-		b, err := json.Marshal(r)
-		if err != nil {
-			panic("syncd: a Result is always JSON: " + err.Error())
-		}
-		fmt.Fprintf(out.out, "%s\n", b)
+		fmt.Fprintf(out.out, "%s\n", r.JSON())
 	case f.stats == "text":
 		printStats(out.out, r)
 	case f.verbose > 0 && !f.quiet:

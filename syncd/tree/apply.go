@@ -191,7 +191,7 @@ func (a *applier) mode(old *wire.Entry) {
 
 func (a *applier) times() {
 	mtime := a.want.Mtime
-	if a.m.SameTime(timeOf(a.st.Mtime), mtime) {
+	if timeOf(a.st.Mtime) == mtime { // exactly: the ModifyWindow is for Diff
 		return
 	}
 	if mtime.Nsec >= 1e9 { // UTIME_NOW and UTIME_OMIT are in that range

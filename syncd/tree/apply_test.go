@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -284,4 +285,20 @@ func bytesACL(n int) []wire.ACE {
 		acl[i] = wire.ACE{Tag: wire.ACLUser, ID: uint32(i + 1)}
 	}
 	return acl
+}
+
+// The window is for comparing; what is set is the source's time to the nanosecond.
+func TestApplySetsTimesWithinTheWindow(t *testing.T) {
+	d, _ := testDir(t)
+	f, err := d.Create("file")
+	must(t, err)
+	defer f.Close()
+	v, err := VersionOf(f)
+	must(t, err)
+	want := wire.Entry{Mode: unix.S_IFREG, Mtime: wire.Time{Sec: v.Mtime.Sec, Nsec: v.Mtime.Nsec ^ 1}}
+	m := Meta{Times: true, ModifyWindow: time.Hour}
+	must(t, m.Apply(f, &want, nil))
+	if e := entry(t, d, "file", Want{}); e.Mtime != want.Mtime {
+		t.Errorf("mtime %+v, want %+v", e.Mtime, want.Mtime)
+	}
 }

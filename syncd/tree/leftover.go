@@ -51,9 +51,9 @@ func (d *Dir) claimLeftover(name string, st *unix.Statx_t) (fd int, dead bool) {
 	if t := typeOf(st); t != unix.S_IFREG && t != unix.S_IFDIR {
 		return -1, isOld(st)
 	}
-	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, 0)
+	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, unix.RESOLVE_NO_XDEV)
 	if err != nil {
-		return -1, isOld(st) // not readable, hence not lockable
+		return -1, isOld(st) // not readable or a mount point, hence not lockable
 	}
 	switch lock(fd) {
 	case lockHeld:

@@ -104,15 +104,21 @@ func (d *Dir) relink(oldDir *Dir, oldName, newName string) error {
 	if d.isStill(newName, &st) {
 		return nil // linked already
 	}
-	stage := stagingName()
-	if err := d.linkAt(oldDir, oldName, stage); err != nil {
-		return err
-	}
-	err := d.rename(stage, newName)
-	// rename(2) does nothing if both names are of one inode, so the staging
-	// name can be there even after success.
-	if uerr := d.unlink(stage, false); err == nil && uerr != unix.ENOENT {
-		err = uerr
+	var err error
+	for range stagingTries {
+		stage := stagingName()
+		if err := d.linkAt(oldDir, oldName, stage); err != nil {
+			return err
+		}
+		err = d.rename(stage, newName)
+		// rename(2) does nothing if both names are of one inode, so the staging
+		// name can be there even after success.
+		if uerr := d.unlink(stage, false); err == nil && uerr != unix.ENOENT {
+			return uerr
+		}
+		if err != unix.ENOENT { // a cleanup took the name: nothing locks it
+			break
+		}
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func nodes() []wire.Entry {
 			e.Xattrs = []wire.Xattr{{Name: "security.x", Value: []byte{0}}}
 		}),
 		with(unix.S_IFCHR|0o666, func(e *wire.Entry) { e.Rdev = unix.Mkdev(4095, 0xfffff) }),
-		with(unix.S_IFBLK|0o000, func(e *wire.Entry) { e.Rdev = unix.Mkdev(1, 256) }),
+		with(unix.S_IFBLK, func(e *wire.Entry) { e.Rdev = unix.Mkdev(1, 256) }),
 	}
 }
 

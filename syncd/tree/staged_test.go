@@ -249,3 +249,26 @@ func TestStageWithoutDescriptors(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+func BenchmarkStageAndCommit(b *testing.B) {
+	r, err := OpenRoot(b.TempDir(), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	d, err := r.Dir("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := d.Stage("file")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Commit(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func snapshot(t *testing.T, path string) []wire.Entry {
 // A symlink that is swapped in for a directory or a file while each kind of
 // operation runs leads nowhere: what it points to is neither read nor changed.
 func TestSwappedSymlinksLeadNowhere(t *testing.T) {
-	const rounds = 1000
+	const enough = 50 // rounds in which the operation found the right thing
 	outside, path := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(outside, "file"), "canary")
 	write(t, filepath.Join(outside, "sub/file"), "canary")
@@ -75,16 +75,17 @@ func TestSwappedSymlinksLeadNowhere(t *testing.T) {
 	defer flip(t, path, "file", "filelink")()
 	operations := s.operations()
 	for _, name := range slices.Sorted(maps.Keys(operations)) {
-		op, worked := operations[name], 0
+		op, rounds, worked := operations[name], 0, 0
 		start := time.Now()
-		for range rounds {
+		for (worked < enough || rounds < 10*enough) && time.Since(start) < 10*time.Second {
 			if op() == nil {
 				worked++
 			}
+			rounds++
 		}
-		println(name, worked, time.Since(start).String())
-		if worked == 0 {
-			t.Errorf("%s: never worked in %d rounds", name, rounds)
+		t.Logf("%s: worked in %d of %d rounds", name, worked, rounds)
+		if worked < enough {
+			t.Errorf("%s: too often in the way of the swapping", name)
 		}
 		if diff := cmp.Diff(before, snapshot(t, outside)); diff != "" {
 			t.Fatalf("%s changed what the symlink points to:\n%s", name, diff)
@@ -237,8 +238,8 @@ func (s *swapTest) removeTree() error {
 	write(s.t, filepath.Join(top, "sub/file"), "inside")
 	must(s.t, os.Symlink(s.outside, filepath.Join(top, "link")))
 	must(s.t, os.Symlink(s.outside, filepath.Join(s.path, "treelink")))
+	stopSub := flip(s.t, top, "sub", "link") // first: it opens a path
 	stopTop := flip(s.t, s.path, "tree", "treelink")
-	stopSub := flip(s.t, top, "sub", "link")
 	err := s.top.RemoveTree("tree", false, nil)
 	stopTop()
 	stopSub()

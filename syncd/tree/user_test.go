@@ -56,6 +56,20 @@ func asUser(t *testing.T, path string) {
 			t.Errorf("content %q", got)
 		}
 	})
+	t.Run("a directory without search permission", func(t *testing.T) {
+		must(t, d.Mkdir("blind"))
+		sub, err := d.OpenDir("blind")
+		must(t, err)
+		defer sub.Close()
+		must(t, os.Chmod(filepath.Join(path, "blind"), 0o600))
+		for _, w := range []Want{{}, all} {
+			if e := entry(t, sub, ".", w); e.Mode != unix.S_IFDIR|0o600 {
+				t.Errorf("mode %o", e.Mode)
+			}
+		}
+		_, err = sub.Entry("x", Want{})
+		wantErr(t, err, fs.ErrPermission, "blind/x")
+	})
 	t.Run("owner, group and xattrs", func(t *testing.T) { userApplies(t, d) })
 	t.Run("own group", func(t *testing.T) {
 		for _, gid := range []uint32{extraGroup, nobody} {

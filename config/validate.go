@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Validate returns what is wrong with c, an Error, without looking at the file
+// system.
+func (c *Config) Validate() error {
+	var ps problems
+	c.validate(&ps)
+	return ps.err()
+}
+
+// Check is Validate, and looks whether the modules' directories are there.
+func (c *Config) Check() error {
+	var ps problems
+	c.validate(&ps)
+	for i, m := range c.Modules {
+		info, err := os.Stat(m.Path)
+		switch {
+		case err != nil:
+			ps.add(moduleKey(i, "path"), "%v", err)
+		case !info.IsDir():
+			ps.add(moduleKey(i, "path"), "%s is not a directory", m.Path)
+		}
+	}
+	return ps.err()
+}
+
+func (c *Config) validate(ps *problems) {
+	if len(c.Listen) == 0 {
+		ps.add("listen", "give at least one address, such as [127.0.0.1:8730]")
+	}
+	for i, addr := range c.Listen {
+		key := fmt.Sprintf("listen[%d]", i)
+		loopback, err := splitAddress(addr)
+		switch {
+		case err != nil:
+			ps.add(key, "%v", err)
+		case !loopback && !c.Insecure:
+			ps.add(key, "%s is reachable from other hosts and there is no encryption; "+
+				"listen on a loopback address, or set insecure: true", addr)
+		}
+	}
+	for key, value := range map[string]string{
+		"log.level": c.Log.Level, "log.format": c.Log.Format, "transport": c.Transport, "digest": c.Digest, "fsync": c.Fsync,
+	} {
+		if allowed := keyAt(key).Values; !slices.Contains(allowed, value) {
+			ps.add(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+		}
+	}
+	notNegative(ps, "timeout", c.Timeout)
+	atLeastSome(ps, "handshake_timeout", c.HandshakeTimeout)
+	notNegative(ps, "shutdown_timeout", c.ShutdownTimeout)
+	if c.MaxConnections < 0 {
+		ps.add("max_connections", "use 0 for no limit, not %d", c.MaxConnections)
+	}
+	first := make(map[string]int)
+	for i := range c.Modules {
+		m := &c.Modules[i]
+		m.validate(ps, i)
+		if j, ok := first[m.Name]; ok {
+			ps.add(moduleKey(i, "name"), "%q is also the name of modules[%d]", m.Name, j)
+		} else {
+			first[m.Name] = i
+		}
+	}
+}
+
+// moduleName is what a name may be: it goes into URLs and into lines of
+// rsync's greeting.
+var moduleName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+func (m *Module) validate(ps *problems, i int) {
+	switch {
+	case m.Name == "":
+		ps.add(moduleKey(i, "name"), "give the module a name")
+	case !moduleName.MatchString(m.Name):
+		ps.add(moduleKey(i, "name"), "%q has more than letters, digits, \".\", \"_\" and \"-\"", m.Name)
+	}
+	switch {
+	case m.Path == "":
+		ps.add(moduleKey(i, "path"), "give the directory to serve")
+	case !filepath.IsAbs(m.Path):
+		ps.add(moduleKey(i, "path"), "%q is not an absolute path", m.Path)
+	case strings.ContainsRune(m.Path, 0):
+		ps.add(moduleKey(i, "path"), "%q has a NUL byte", m.Path)
+	}
+	if strings.ContainsFunc(m.Comment, unicode.IsControl) {
+		ps.add(moduleKey(i, "comment"), "%q is more than one line of text", m.Comment)
+	}
+	if m.MaxConnections < 0 {
+		ps.add(moduleKey(i, "max_connections"), "use 0 for no limit, not %d", m.MaxConnections)
+	}
+	if j := slices.Index(m.Exclude, ""); j >= 0 {
+		ps.add(fmt.Sprintf("%s[%d]", moduleKey(i, "exclude"), j), "the pattern is empty")
+	}
+}
+
+func moduleKey(i int, name string) string { return fmt.Sprintf("modules[%d].%s", i, name) }
+
+func notNegative(ps *problems, key string, d time.Duration) {
+	if d < 0 {
+		ps.add(key, "%v is negative", d)
+	}
+}
+
+func atLeastSome(ps *problems, key string, d time.Duration) {
+	if d <= 0 {
+		ps.add(key, "%v is no time at all; use one such as 60s", d)
+	}
+}
+
+// splitAddress reports whether only this host reaches the address. Names are
+// not looked up: but for localhost they are taken for those of other networks.
+func splitAddress(addr string) (loopback bool, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false, fmt.Errorf("%q is not host:port, such as 127.0.0.1:8730 or [::1]:8730", addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false, fmt.Errorf("%q has no port between 0 and 65535", addr)
+	}
+	if host == "localhost" {
+		return true, nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback(), nil
+}
+
+// keyAt returns the definition of a key.
+func keyAt(path string) Key {
+	keys := Keys()
+	i := slices.IndexFunc(keys, func(k Key) bool { return k.Path == path })
+	if i < 0 {
+		panic("config: no definition of key " + path)
+	}
+	return keys[i]
+}

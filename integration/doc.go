@@ -1,0 +1,11 @@
+// Package integration tests syncd from outside: it builds the program, runs it
+// as processes, on one host and on two, with stock rsync as the judge of what
+// arrived. Faults are real ones: kill -9, a full file system, peers that break
+// the protocol, trees that change while they are read.
+//
+// The tests run as root in a sandbox of their own: TestMain starts the test
+// binary again in new mount, network and PID namespaces. Mounts, hosts and
+// processes of the tests live there and end with it, however the run ends; the
+// only network is the sandbox's loopback and what joins its hosts. Temporary
+// files are those of t.TempDir.
+package integration
