@@ -16,8 +16,12 @@ import (
 )
 
 // Load returns the configuration in a file: YAML if its name ends in .yaml or
-// .yml, TOML if in .toml. Errors about what is in it are an Error.
+// .yml, TOML if in .toml. An empty path means no file: the defaults and the
+// environment. Errors about what is in it are an Error.
 func Load(path string) (*Config, error) {
+	if path == "" {
+		return decode(newViper(), "", nil, &problems{})
+	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)

@@ -218,7 +218,7 @@ FILE:2: modules[0].path: give the directory to serve`},
 		{"several at once, in the order of lines", "c.yaml", "modules:\n- name: a\n  path: a\n  max_connections: -2\n  timeout: 5\nfsync: often\nfoo: 1\n",
 			`FILE:3: modules[0].path: "a" is not an absolute path
 FILE:4: modules[0].max_connections: use 0 for no limit, not -2
-FILE:5: modules[0].timeout: give the duration a unit, such as 5s
+FILE:5: modules[0].timeout: unknown key
 FILE:6: fsync: "often" is not one of none, commit, file
 FILE:7: foo: unknown key`},
 		{"another ending", "c.json", "{}",

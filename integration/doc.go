@@ -6,6 +6,6 @@
 // The tests run as root in a sandbox of their own: TestMain starts the test
 // binary again in new mount, network and PID namespaces. Mounts, hosts and
 // processes of the tests live there and end with it, however the run ends; the
-// only network is the sandbox's loopback and what joins its hosts. Temporary
-// files are those of t.TempDir.
+// only network is the sandbox's loopback and what joins its hosts. t.TempDir is
+// on a new XFS in memory.
 package integration

@@ -73,16 +73,29 @@ func (k *sink) end(j *job) {
 		return
 	case j.fail != nil:
 		k.lost(j)
-	case j.sums:
+	case j.phase == comparing:
 		if k.compared(j) {
 			return
 		}
+	case j.phase == asking:
+		j.phase = searching
+		k.toWorker(j)
+		return
+	case len(j.rest) > 0:
+		j.bad, j.rest, j.phase = append(j.bad, j.rest...), nil, fetching
+		k.retry(j)
+		return
 	case len(j.bad) > 0 && j.tries+1 < maxTries:
 		j.tries++
+		j.phase = fetching
 		k.retry(j)
 		return
 	case len(j.bad) > 0:
 		k.failed(j.path(), errors.New("what arrived does not match the source's digest, after several tries"))
+	case j.mixed && j.phase != verifying:
+		j.phase = verifying
+		k.toWorker(j)
+		return
 	default:
 		k.publish(j)
 		return
@@ -108,7 +121,7 @@ func (k *sink) lost(j *job) {
 // on, as one that fetches.
 func (k *sink) compared(j *job) bool {
 	k.discard(j)
-	j.sums = false
+	j.phase = fetching
 	if j.differs {
 		j.item.content = true
 		if k.opt.DryRun {
@@ -136,6 +149,7 @@ func (k *sink) retry(j *job) {
 
 // settled takes one job off the counts, and its reference off its node.
 func (k *sink) settled(j *job) {
+	k.freeSig(j)
 	k.mu.Lock()
 	k.inflight--
 	k.cond.Signal()
@@ -208,6 +222,10 @@ func (k *sink) rename(j *job, err error) {
 }
 
 func (k *sink) place(j *job) error {
+	if j.basis != nil {
+		j.basis.Close()
+		j.basis = nil
+	}
 	if j.staged == nil {
 		err := j.file.Close()
 		if err == nil {

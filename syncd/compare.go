@@ -100,7 +100,7 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 	switch {
 	case same && k.opt.Checksum && e.Size > 0:
 		if f, _, err := n.dir.Open(e.Name); err == nil {
-			j.sums, j.file = true, f
+			j.phase, j.file = comparing, f
 			return k.ask(j)
 		}
 	case same:
@@ -119,6 +119,8 @@ func (k *sink) fetch(j *job) error {
 		k.item(j.path(), &j.entry, j.item, "")
 		k.linkReady(j.link)
 		return nil
+	case k.deltaPays(j):
+		return k.startDelta(j)
 	case j.entry.Size > 0:
 		return k.ask(j)
 	}
@@ -259,7 +261,7 @@ func (k *sink) room() error {
 // add puts a job into the READ that is being filled.
 func (k *sink) add(j *job) error {
 	i := 0
-	if j.sums {
+	if j.phase == comparing {
 		i = 1
 	}
 	if k.batches[i] == nil {
@@ -283,29 +285,39 @@ func (k *sink) send(i int) error {
 	if b == nil {
 		return nil
 	}
-	k.mu.Lock()
-	if len(k.reads) >= native.MaxReads && k.err == nil {
-		k.mu.Unlock()
-		if err := k.up.Flush(); err != nil {
-			return err
-		}
-		k.mu.Lock()
-		for len(k.reads) >= native.MaxReads && k.err == nil {
-			k.cond.Wait()
-		}
-	}
-	if k.err != nil {
-		k.mu.Unlock()
-		return errAborted
-	}
 	k.batches[i] = nil
 	req := native.Read{ID: b.id, SumsOnly: i == 1, Files: make([]native.ReadFile, len(b.jobs))}
 	for x, j := range b.jobs {
 		req.Files[x] = j.request()
 	}
+	return k.issue(b, &req, 0)
+}
+
+// issue sends a request about files, once there is room for it: for another
+// request, and for sig bytes of signature.
+func (k *sink) issue(b *batch, req any, sig int64) error {
+	full := func() bool {
+		return k.err == nil && (len(k.reads) >= native.MaxReads || sig > 0 && k.sigs > 0 && k.sigs+sig > maxSigs)
+	}
+	k.mu.Lock()
+	if full() {
+		k.mu.Unlock()
+		if err := k.up.Flush(); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		for full() {
+			k.cond.Wait()
+		}
+	}
 	k.reads = append(k.reads, b)
+	k.sigs += sig
+	err := k.err
 	k.mu.Unlock()
-	return k.up.Read(&req)
+	if err != nil {
+		return errAborted
+	}
+	return k.up.Ask(req)
 }
 
 // flush sends all that was asked for.
@@ -325,13 +337,17 @@ func (k *sink) retryAll() error {
 	k.retries = nil
 	k.mu.Unlock()
 	for _, j := range jobs {
-		k.stats.Redone.Add(1)
+		if j.tries > 0 {
+			k.stats.Redone.Add(1)
+		}
 		var err error
 		switch {
 		case j.fail != nil:
 			err = k.list(listing{node: j.node, job: j})
 		case j.entry.Size == 0:
 			k.tasks <- task{job: j}
+		case j.phase == merging:
+			err = k.askDelta(j)
 		default:
 			err = k.add(j)
 		}

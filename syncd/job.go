@@ -12,6 +12,19 @@ import (
 // wrong, a file that keeps changing.
 const maxTries = 3
 
+// phase is what a job does next.
+type phase uint8
+
+const (
+	fetching  phase = iota // content, by READ
+	comparing              // digests with what is there, by READ; nothing is written
+	signing                // the basis, by the worker
+	asking                 // for the source's signature, by SIGN
+	searching              // the basis, by the worker
+	merging                // the source's ops, by DELTA
+	verifying              // the whole, by the worker
+)
+
 // job is one file whose content is on its way. The planner makes it, the
 // receiver fills it, the committer ends it; it belongs to one of them at a
 // time, and holds a reference to its node.
@@ -23,8 +36,17 @@ type job struct {
 	link  *linkGroup // whose first name it is, or nil
 	tries int
 
-	sums    bool // compares digests with what is there; nothing is written
-	differs bool // what sums found
+	phase   phase
+	differs bool // what comparing found
+
+	// of a delta
+	basis   *os.File
+	size    int64          // of the basis, as far as it is used
+	sig     []byte         // of the source's file while searching, of the basis for a DELTA
+	sigLen  int            // its length when it is complete
+	digests []byte         // of the source's segments
+	mixed   bool           // bytes of the basis are in it: the whole is to be verified
+	rest    []native.Range // to be asked for when want has come
 
 	// want are the ranges asked for; at and next say which bytes come next.
 	want []native.Range
@@ -46,7 +68,8 @@ type job struct {
 func (j *job) request() native.ReadFile {
 	f := native.ReadFile{Path: j.path(), Version: j.entry.Version()}
 	if len(j.bad) > 0 {
-		j.want, j.bad = j.bad, nil
+		n := min(len(j.bad), native.MaxRanges)
+		j.want, j.rest, j.bad = j.bad[:n:n], j.bad[n:], nil
 		f.Ranges = j.want
 	} else {
 		j.want = []native.Range{{N: j.entry.Size}}
@@ -81,7 +104,7 @@ func (j *job) complete() bool { return j.at == len(j.want) || j.fail != nil }
 
 // bytes is the length of what is asked for.
 func (j *job) bytes() int64 {
-	if len(j.bad) == 0 {
+	if len(j.bad) == 0 || j.phase != fetching {
 		return j.entry.Size
 	}
 	n := int64(0)
@@ -94,17 +117,21 @@ func (j *job) bytes() int64 {
 // drop closes and removes what was built. An error means that something was
 // left behind, which the next run removes.
 func (j *job) drop() (err error) {
+	if j.basis != nil {
+		j.basis.Close()
+	}
 	switch {
 	case j.staged != nil:
 		err = j.staged.Discard()
 	case j.file != nil:
 		j.file.Close()
-		if !j.sums {
+		if j.phase != comparing {
 			// A file of a directory that is not visible yet.
 			err = j.node.dir.Remove(j.entry.Name, false)
 		}
 	}
 	j.staged, j.file, j.holes = nil, nil, false
+	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests = nil, nil, nil, false, nil, nil
 	return err
 }
 

@@ -48,7 +48,7 @@ func listDir(a *native.Asker, path string, recursive bool, show func(string, *wi
 	in := &node{path: path}
 	var below []string
 	for after, more := "", true; more; {
-		if err := a.List(&native.List{ID: 1, Path: path, After: after, Want: native.WantNames}); err != nil {
+		if err := a.Ask(&native.List{ID: 1, Path: path, After: after, Want: native.WantNames}); err != nil {
 			return err
 		}
 		if err := a.Flush(); err != nil {

@@ -1,6 +1,7 @@
 package syncd
 
 import (
+	"context"
 	"os"
 	"sync"
 
@@ -38,17 +39,11 @@ func (l *local) put(req any) error {
 	return nil
 }
 
-// List implements upstream.
-func (l *local) List(r *native.List) error { return l.put(r) }
-
-// Read implements upstream.
-func (l *local) Read(r *native.Read) error { return l.put(r) }
+// Ask implements upstream.
+func (l *local) Ask(req any) error { return l.put(req) }
 
 // Bye implements upstream.
 func (l *local) Bye([]byte) error { return l.put(&native.Bye{}) }
-
-// Note implements upstream: the sink's notes go to its own person.
-func (l *local) Note(native.Note) error { return nil }
 
 // Flush implements upstream: nothing waits.
 func (l *local) Flush() error { return nil }
@@ -97,6 +92,8 @@ func (l *local) run(k *sink) (peer []byte, err error) {
 			if err == nil {
 				err = k.onEnd(r.ID)
 			}
+		case *native.Sign:
+			err = l.sign(k, r)
 		default:
 			return nil, nil
 		}
@@ -116,6 +113,20 @@ func (l *local) file(k *sink, r *native.Read, index uint32) error {
 	defer f.Close()
 	send := &localSender{l: l, k: k, r: r, index: index, f: f, version: want.Version}
 	return sendFile(send, f, want, r.SumsOnly)
+}
+
+// sign answers for the signature of one file.
+func (l *local) sign(k *sink, r *native.Sign) error {
+	sig, digests, err := l.s.sign(context.Background(), r)
+	if err != nil {
+		err = k.onFailed(r.ID, 0, failure(err))
+	} else if err = k.onSums(r.ID, sig, false); err == nil {
+		err = k.onSums(r.ID, digests, true)
+	}
+	if err != nil {
+		return err
+	}
+	return k.onEnd(r.ID)
 }
 
 // localSender hands the ranges of one file to the sink.

@@ -30,8 +30,10 @@ type Options struct {
 	Delete    bool   `json:"delete,omitempty"`
 	MaxDelete *int64 `json:"max_delete,omitempty"` // nil: no limit
 	Fsync     Fsync  `json:"fsync,omitempty"`
-	Itemize   bool   `json:"itemize,omitempty"` // itemized lines are wanted
-	Names     bool   `json:"names,omitempty"`   // names of what changes are wanted
+	WholeFile bool   `json:"whole_file,omitempty"`
+	BlockSize int64  `json:"block_size,omitempty"` // bytes of a block of a delta; 0: by size
+	Itemize   bool   `json:"itemize,omitempty"`    // itemized lines are wanted
+	Names     bool   `json:"names,omitempty"`      // names of what changes are wanted
 }
 
 // Fsync says when what was written is made durable.
@@ -58,6 +60,9 @@ func (o *Options) Validate() error {
 	}
 	if o.MaxDelete != nil && *o.MaxDelete < 0 {
 		return fmt.Errorf("max-delete is negative")
+	}
+	if o.BlockSize != 0 && (o.BlockSize < delta.MinBlock || o.BlockSize > delta.MaxBlock) {
+		return fmt.Errorf("a block size of %d is not in %d..%d", o.BlockSize, delta.MinBlock, delta.MaxBlock)
 	}
 	_, err := o.filter()
 	return err

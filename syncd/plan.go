@@ -111,7 +111,7 @@ func (k *sink) list(l listing) error {
 	k.mu.Lock()
 	k.lists = append(k.lists, l)
 	k.mu.Unlock()
-	return k.up.List(&req)
+	return k.up.Ask(&req)
 }
 
 // listFailed handles a directory that the source can't list.

@@ -65,7 +65,11 @@ func (k *sink) current(id, index uint32) (*job, error) {
 // received hands the batch's current job to the committer.
 func (k *sink) received(b *batch) error {
 	j := b.jobs[b.at]
-	if !j.complete() {
+	whole := j.complete()
+	if j.phase == asking {
+		whole = j.fail != nil || len(j.sig) == j.sigLen && len(j.digests) == k.digestsLen(j)
+	}
+	if !whole || j.mixed && j.phase == merging && j.fail == nil && len(j.digests) != k.digestsLen(j) {
 		return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)
 	}
 	k.mu.Lock()
@@ -114,7 +118,7 @@ func (k *sink) onFailed(id, index uint32, fail *native.Failure) error {
 	if err != nil {
 		return err
 	}
-	if j.complete() {
+	if j.fail != nil || j.phase == fetching && j.complete() {
 		return unasked("a failure", id)
 	}
 	j.fail = fail
@@ -132,10 +136,9 @@ func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) erro
 	}
 	if k.openTarget(j) {
 		j.holes = true
-		if len(j.want) == 1 && j.want[0].N == j.entry.Size {
-			// A new file reads as zeros where nothing was written.
-		} else if err := tree.Punch(j.file, off, n); err != nil {
-			j.err = err
+		// A new file reads as zeros where nothing was written.
+		if j.tries > 0 {
+			j.err = tree.Punch(j.file, off, n)
 		}
 	}
 	return k.ended(j, status, 0, id)
@@ -151,7 +154,7 @@ func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
 		return unasked("a range", id)
 	}
 	k.hash.start()
-	if j.sums {
+	if j.phase == comparing {
 		// What shrank or can't be read differs, and is fetched.
 		j.differs = k.hash.add(j.file, off, n) != nil || j.differs
 	} else if err := k.body(j, off, n, b); err != nil {
@@ -162,7 +165,7 @@ func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
 		return err
 	}
 	if j.err == nil && t.Digest != nil && !bytes.Equal(t.Digest, k.hash.digest()) {
-		if j.sums {
+		if j.phase == comparing {
 			j.differs = true
 		} else {
 			j.bad = append(j.bad, native.Range{Off: off, N: n})
@@ -222,7 +225,7 @@ func (k *sink) openTarget(j *job) bool {
 func (k *sink) ended(j *job, s native.Status, errno int, id uint32) error {
 	last := j.complete()
 	switch {
-	case s == native.StatusMore && !last, s == native.StatusOK && last:
+	case s == native.StatusMore && (!last || j.phase == merging), s == native.StatusOK && last:
 		return nil
 	case s == native.StatusChanged, s == native.StatusGone:
 		j.fail = &native.Failure{Status: native.StatusChanged}

@@ -30,6 +30,10 @@ func (r *remote) run(k *sink) (peer []byte, err error) {
 			err = k.onAnyFailed(a.ID, a.Index, a.Failure())
 		case native.TypeData:
 			err = k.onData(a.ID, a.Index, a.Off, a.N, r)
+		case native.TypeSums:
+			err = k.onSums(a.ID, a.Payload, a.IsDigests())
+		case native.TypeCopy:
+			err = k.onCopy(a.ID, a.Off, a.CopySource(), a.N)
 		case native.TypeHole:
 			err = k.onHole(a.ID, a.Index, a.Off, a.N, a.Status)
 		case native.TypeEnd:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed9553035b/syncd/wire"
@@ -30,10 +31,11 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 	defer cancel(nil)
 	// The protocol bounds what may be unanswered, so the reader never blocks.
 	queue := make(chan any, native.MaxLists+native.MaxReads+1)
+	var signatures atomic.Int64 // bytes of those in the queue
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		defer close(queue)
-		cancel(readRequests(a, queue, note))
+		cancel(readRequests(a, queue, note, &signatures))
 	})
 	stop := keepAlives(a.Nop)
 	defer stop()
@@ -61,6 +63,11 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 			err = s.answerList(a, r, &w)
 		case *native.Read:
 			err = s.answerRead(a, r)
+		case *native.Sign:
+			err = s.answerSign(ctx, a, r)
+		case *native.Delta:
+			err = s.answerDelta(ctx, a, r)
+			signatures.Add(-int64(len(r.Sig)))
 		case *native.Bye:
 			err = a.Bye(own().JSON())
 			if err == nil {
@@ -78,7 +85,7 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 
 // readRequests moves requests to the queue until the connection or the session
 // ends. It returns nil behind a BYE.
-func readRequests(a *native.Answerer, queue chan<- any, note notes) error {
+func readRequests(a *native.Answerer, queue chan<- any, note notes, signatures *atomic.Int64) error {
 	for {
 		req, err := a.Next()
 		if err != nil {
@@ -87,6 +94,9 @@ func readRequests(a *native.Answerer, queue chan<- any, note notes) error {
 		if n, ok := req.(*native.Note); ok {
 			note(*n)
 			continue
+		}
+		if d, ok := req.(*native.Delta); ok && signatures.Add(int64(len(d.Sig))) > 2*native.MaxSignature {
+			return fmt.Errorf("%w: more bytes of signatures than may be unanswered", native.ErrProtocol)
 		}
 		select {
 		case queue <- req:

@@ -29,9 +29,7 @@ const (
 // upstream is what a sink needs of a source, wherever it is. Requests may
 // come from any goroutine; run hands their answers, in order, to one sink.
 type upstream interface {
-	List(*native.List) error
-	Read(*native.Read) error
-	Note(native.Note) error
+	Ask(req any) error // *native.List, Read, Sign or Delta
 	Flush() error
 	// Bye ends the session; run returns the source's own result for it.
 	Bye(result []byte) error
@@ -48,7 +46,7 @@ type bodies interface {
 	Trailer() (native.Trailer, error)
 }
 
-// sink makes a directory equal to what a source shows. Three goroutines work
+// sink makes a directory equal to what a source shows. Four goroutines work
 // for it:
 //
 //  1. planner (sequential, the caller of run): takes pages of listings,
@@ -58,7 +56,9 @@ type bodies interface {
 //     planner; bodies go from the stream into staged files, each range is
 //     verified, and complete files go to the committer. It waits for nobody but
 //     the committer, so that the stream always moves.
-//  3. committer (sequential): gives files their metadata and their name,
+//  3. worker (one job at a time, itself parallel): signs and searches bases,
+//     copies what they have, and hashes what was put together of both.
+//  4. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody.
 //
 // Deletions follow when all of that is done. A failure of one file is
@@ -83,13 +83,20 @@ type sink struct {
 
 	// planner
 	batches [2]*batch // being filled: content, sums
+	sigs    int64     // bytes of signatures that jobs hold; guarded by mu
 	ids     uint32
 	stack   []*node // with children that wait; depth first
 	buf     wire.Entry
 	spool   spool // what to delete
 
 	// receiver
-	hash *hasher
+	hash   *hasher
+	copier wire.Copier // also of the worker
+
+	// worker
+	work     []*job // guarded by mu
+	workCond sync.Cond
+	workDone bool
 
 	// committer
 	held   []task // staged, and waiting to be synced
@@ -137,17 +144,19 @@ type task struct {
 // run makes the tree equal and returns the source's own result. An error means
 // that the run ended early; failures of files are in the statistics.
 func (k *sink) run(ctx context.Context) (peer []byte, err error) {
-	k.cond.L = &k.mu
+	k.cond.L, k.workCond.L = &k.mu, &k.mu
 	k.tasks = make(chan task, taskQueue)
 	k.wake = make(chan struct{}, 1)
 	k.links = make(map[inode]*linkGroup)
 	k.staged = make(map[string]*node)
 	k.hash = newHasher(k.alg, k.stats)
 	defer k.spool.close()
+	defer k.copier.Close()
 	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
 	defer stop()
 
-	var receiver, committer sync.WaitGroup
+	var receiver, committer, worker sync.WaitGroup
+	worker.Go(func() { k.workAll(ctx) })
 	receiver.Go(func() {
 		var err error
 		peer, err = k.up.run(k)
@@ -174,6 +183,8 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.abort(err)
 	}
 	receiver.Wait()
+	k.endWork()
+	worker.Wait()
 	close(k.tasks)
 	committer.Wait()
 	if err := k.interrupted(); err != nil {
@@ -203,6 +214,7 @@ func (k *sink) abort(err error) {
 		k.up.close()
 	}
 	k.cond.Broadcast()
+	k.workCond.Broadcast()
 }
 
 // failed reports an error of one path; the run goes on.

@@ -32,6 +32,9 @@ type Transfer struct {
 	Connect   time.Duration // of connecting; 0: the kernel's
 	Limit     *rate.Limiter // of the stream; nil: none
 	Stats     *Stats
+	// LocalDelta has deltas made between local paths too, where reading both
+	// files costs more than it saves unless the file system can share blocks.
+	LocalDelta bool
 
 	// Note is called for each line that a person wants to see, from any
 	// goroutine, one at a time.
@@ -146,6 +149,7 @@ func (t *Transfer) local(ctx context.Context) (*Result, error) {
 	if root != nil {
 		defer root.Close()
 	}
+	t.Options.WholeFile = !t.LocalDelta
 	src := t.source(v)
 	src.stats = NewStats() // what the source sees, the sink counts
 	up := newLocal(src, t.Stats)

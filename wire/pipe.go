@@ -8,7 +8,7 @@ import (
 )
 
 // pipeSize is the capacity that is asked for: the most that an unprivileged
-// process may have (/proc/sys/fs/pipe-max-size).
+// process may have (fs.pipe-max-size).
 const pipeSize = 1 << 20
 
 var pageSize = os.Getpagesize()
@@ -31,19 +31,19 @@ func (p *pipe) open() error {
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return fmt.Errorf("wire: pipe: %w", err)
 	}
-	size, err := unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
+	got, err := unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
 	if err != nil {
 		// EPERM: the user's budget for pipes (fs.pipe-user-pages-soft, about
-		// 64 of this size) is spent, or pipe-max-size is lower. The pipe is
-		// as it was made, down to two pages, which is slower but enough.
-		size, err = unix.FcntlInt(uintptr(fds[1]), unix.F_GETPIPE_SZ, 0)
+		// 64 of this size) is spent, or fs.pipe-max-size is lower. The pipe
+		// is as it was made, down to two pages, which is slower but enough.
+		got, err = unix.FcntlInt(uintptr(fds[1]), unix.F_GETPIPE_SZ, 0)
 	}
-	if err != nil || size < pageSize {
+	if err != nil || got < pageSize {
 		unix.Close(fds[0])
 		unix.Close(fds[1])
-		return fmt.Errorf("wire: pipe of %d bytes: %w", size, err)
+		return fmt.Errorf("wire: pipe of %d bytes: %w", got, err)
 	}
-	*p = pipe{r: fds[0], w: fds[1], slots: size / pageSize}
+	*p = pipe{r: fds[0], w: fds[1], slots: got / pageSize}
 	return nil
 }
 

@@ -8,6 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// roundBytes is how much of a large body goes into the pipe at a time. 1 GiB
+// over loopback cost both ends 0.66-0.77 CPU-s with 256 KiB and 0.71-0.79
+// with all of the pipe's 1 MiB (three medians of 9 to 15), for the peer starts
+// on it sooner. Small files do fill the pipe: 4 KiB files cost the sender
+// 7.6 us each in rounds of 1 MiB and 8.6 us in rounds of 256 KiB, of which
+// open and close are half.
+const roundBytes = 256 << 10
+
 // spliceSender is the sending half that splices. The pipe is its buffer:
 // messages are written into it and the pages of files spliced behind them
 // until its slots are used, so that many small files leave with one call.
@@ -84,7 +92,7 @@ func (s *spliceSender) SendFile(src *os.File, off, n int64) error {
 	defer runtime.KeepAlive(src)
 	fd := int(src.Fd())
 	for n > 0 {
-		if s.pipe.free() == 0 {
+		if s.full(n) {
 			if err := s.out.drain(&s.pipe); err != nil {
 				return err
 			}
@@ -107,9 +115,18 @@ func (s *spliceSender) SendFile(src *os.File, off, n int64) error {
 	return nil
 }
 
-// load splices the next pages of the file into the free slots.
+// full reports whether the pipe has enough in it before the next pages of a
+// body of which n bytes are left.
+func (s *spliceSender) full(n int64) bool {
+	return s.pipe.free() == 0 || n >= roundBytes && s.pipe.n >= roundBytes
+}
+
+// load splices the next pages of the file into the pipe, which is not full.
 func (s *spliceSender) load(fd int, off, n int64) (want, got int, err error) {
 	room := int64(s.pipe.free())*int64(pageSize) - off%int64(pageSize)
+	if n >= roundBytes {
+		room = min(room, int64(roundBytes-s.pipe.n))
+	}
 	want = int(min(n, room))
 	s.out.off = off
 	got, err = splice(fd, &s.out.off, s.pipe.w, nil, want)

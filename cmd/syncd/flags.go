@@ -52,39 +52,41 @@ func (r *rule) String() string { return "" }
 func (r *rule) Type() string { return "PATTERN" }
 
 // parseRate reads a rate as rsync's --bwlimit does: KiB per second, or with a
-// suffix K, M, G (or KiB ...) of 1024, KB, MB, GB of 1000. The result is in
-// bytes per second; 0 is no limit.
+// suffix. The result is in bytes per second; 0 is no limit.
 func parseRate(s string) (int64, error) {
-	digits := strings.TrimRight(s, "KMGkmgiBb")
+	n, err := parseUnits(s, 1024)
+	if err == nil && n > 0 && n < 512 {
+		err = fmt.Errorf("%q is less than 512 bytes per second", s)
+	}
+	return n, err
+}
+
+// parseSize reads a size as rsync does: bytes, or with a suffix.
+func parseSize(s string) (int64, error) { return parseUnits(s, 1) }
+
+// parseUnits reads a number with one of rsync's suffixes: K, M, G, T or KiB ...
+// of 1024, KB, MB ... of 1000, B for bytes; without one it counts in units of
+// plain bytes.
+func parseUnits(s string, plain float64) (int64, error) {
+	bad := fmt.Errorf("%q is no number such as 500, 1.5M or 2GB", s)
+	digits := strings.TrimRight(s, "KMGTkmgtiBb")
 	v, err := strconv.ParseFloat(digits, 64)
 	if err != nil || v < 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0, fmt.Errorf("%q is no rate such as 500, 1.5M or 2GB", s)
+		return 0, bad
 	}
 	suffix := strings.ToUpper(s[len(digits):])
-	unit := 1024.0
-	if strings.HasSuffix(suffix, "B") && !strings.HasSuffix(suffix, "IB") && suffix != "B" {
-		unit = 1000
-	}
-	switch strings.TrimSuffix(strings.TrimSuffix(suffix, "B"), "I") {
-	case "":
-		if suffix == "B" {
-			unit = 1
+	if suffix == "" {
+		v *= plain
+	} else if suffix != "B" {
+		power := strings.IndexByte("KMGT", suffix[0]) + 1
+		unit, ok := map[string]float64{"": 1024, "IB": 1024, "B": 1000}[suffix[1:]]
+		if power == 0 || !ok {
+			return 0, bad
 		}
-		v *= unit
-	case "K":
-		v *= unit
-	case "M":
-		v *= unit * unit
-	case "G":
-		v *= unit * unit * unit
-	default:
-		return 0, fmt.Errorf("%q is no rate such as 500, 1.5M or 2GB", s)
+		v *= math.Pow(unit, float64(power))
 	}
 	if v > math.MaxInt64/2 {
 		return 0, fmt.Errorf("%q is too large", s)
-	}
-	if v > 0 && v < 512 {
-		return 0, fmt.Errorf("%q is less than 512 bytes per second", s)
 	}
 	return int64(v), nil
 }

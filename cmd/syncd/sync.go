@@ -33,6 +33,8 @@ type syncFlags struct {
 	transport string
 	stats     string
 	progress  bool
+	noWhole   bool
+	block     string
 }
 
 func newSync() *cobra.Command {
@@ -68,6 +70,9 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.BoolVar(&f.opt.NumericIDs, "numeric-ids", false, "keep numbers of owners rather than names")
 	fl.BoolVarP(&f.opt.Checksum, "checksum", "c", false, "compare contents rather than size and time")
 	fl.BoolVarP(&f.opt.Update, "update", "u", false, "leave files that are newer in DST")
+	fl.BoolVarP(&f.opt.WholeFile, "whole-file", "W", false, "send whole files, not what differs; always so between local paths")
+	fl.BoolVar(&f.noWhole, "no-whole-file", false, "send what differs, even between local paths")
+	fl.StringVarP(&f.block, "block-size", "B", "", "compare in blocks of `SIZE`, for example 16K; else by the file's size")
 	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
 	fl.BoolVar(&f.opt.Delete, "delete", false, "delete what SRC does not have, after the transfer")
 	fl.Int64Var(&f.maxDelete, "max-delete", 0, "delete no more than `NUM` files and directories")
@@ -120,6 +125,15 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	if f.stats != "" && f.stats != "text" && f.stats != "json" {
 		return usage(fmt.Errorf("--stats: unknown form %q (text, json)", f.stats))
 	}
+	if f.block != "" {
+		if t.Options.BlockSize, err = parseSize(f.block); err != nil {
+			return usage(fmt.Errorf("--block-size: %w", err))
+		}
+	}
+	if f.noWhole && f.opt.WholeFile {
+		return usage(fmt.Errorf("--whole-file and --no-whole-file exclude each other"))
+	}
+	t.LocalDelta = f.noWhole
 	t.Options.Fsync = syncd.Fsync(f.fsync)
 	if err := t.Options.Validate(); err != nil {
 		return usage(err)

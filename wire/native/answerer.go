@@ -28,6 +28,8 @@ type Answerer struct {
 	hdr [HeaderLen]byte
 	in  []byte
 
+	delta *Delta // under way: its signature is not complete
+
 	mu  sync.Mutex // guards sending; held from a DATA header to its trailer
 	buf []byte
 }
@@ -38,7 +40,7 @@ func NewAnswerer(c *wire.Conn) *Answerer { return &Answerer{c: c} }
 // Bye is the sink's word that the session is done; Result is JSON.
 type Bye struct{ Result []byte }
 
-// Next returns the next request: *List, *Read, *Note or *Bye.
+// Next returns the next request: *List, *Read, *Sign, *Delta, *Note or *Bye.
 func (a *Answerer) Next() (any, error) {
 	for {
 		if _, err := io.ReadFull(a.c, a.hdr[:]); err != nil {
@@ -51,12 +53,21 @@ func (a *Answerer) Next() (any, error) {
 		if h.Off != 0 || h.N != 0 || h.Index != 0 {
 			return nil, badf("a request of type %d with a range", h.Type)
 		}
-		if h.Length > maxRequest {
+		if h.Length > maxRequest && h.Type != TypeDelta {
 			return nil, badf("a request of %d bytes, the limit is %d", h.Length, maxRequest)
 		}
 		var err error
 		if a.in, err = readPayload(a.c, &h, a.in); err != nil {
 			return nil, err
+		}
+		if h.Type == TypeDelta {
+			if d, err := a.gather(&h, a.in); d != nil || err != nil {
+				return d, err
+			}
+			continue
+		}
+		if a.delta != nil && h.Type != TypeNop && h.Type != TypeNote {
+			return nil, badf("a request of type %d within a signature", h.Type)
 		}
 		req, err := parseRequest(&h, a.in)
 		if req != nil || err != nil {
@@ -77,6 +88,9 @@ func parseRequest(h *Header, payload []byte) (any, error) {
 		}
 		r := &Read{ID: h.ID, SumsOnly: h.Flags&flagSumsOnly != 0}
 		return r, r.parse(payload)
+	case TypeSign:
+		s := &Sign{ID: h.ID}
+		return s, s.parse(payload)
 	case TypeNote:
 		if len(payload) > maxNote {
 			return nil, badf("a NOTE of %d bytes, the limit is %d", len(payload), maxNote)

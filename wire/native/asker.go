@@ -2,7 +2,9 @@ package native
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"syscall"
@@ -46,13 +48,28 @@ func (a *Asker) send(h Header, build func([]byte) []byte) (err error) {
 	return err
 }
 
-// List queues a request for a page.
-func (a *Asker) List(l *List) error {
+// Ask queues a request: *List, *Read, *Sign or *Delta.
+func (a *Asker) Ask(req any) error {
+	switch r := req.(type) {
+	case *List:
+		return a.list(r)
+	case *Read:
+		return a.read(r)
+	case *Sign:
+		return a.sign(r)
+	case *Delta:
+		return a.ops(r)
+	}
+	panic(fmt.Sprintf("native: %T is no request", req))
+}
+
+// list queues a request for a page.
+func (a *Asker) list(l *List) error {
 	return a.send(Header{Type: TypeList, ID: l.ID}, l.append)
 }
 
-// Read queues a request for content.
-func (a *Asker) Read(r *Read) error {
+// read queues a request for content.
+func (a *Asker) read(r *Read) error {
 	h := Header{Type: TypeRead, ID: r.ID}
 	if r.SumsOnly {
 		h.Flags = flagSumsOnly
@@ -147,6 +164,9 @@ func (a *Asker) Next() (Answer, error) {
 		case TypeFatal:
 			return ans, ans.fatal(ans.Payload)
 		default:
+			if ans.Type == TypeCopy && (ans.CopySource() < 0 || ans.CopySource() > math.MaxInt64-ans.N) {
+				return ans, badf("a COPY from %d, which is no file range", ans.CopySource())
+			}
 			return ans, nil
 		}
 	}
@@ -156,8 +176,13 @@ func (a *Asker) Next() (Answer, error) {
 func (a *Asker) check(h *Header) error {
 	payload, ranged := false, false
 	switch h.Type {
-	case TypePage, TypeFailed, TypeBye, TypeFatal:
+	case TypePage, TypeFailed, TypeBye, TypeFatal, TypeSums:
 		payload = true
+	case TypeCopy:
+		payload, ranged = true, true
+		if h.N == 0 || h.Length != 8 {
+			return badf("a COPY of %d bytes with a payload of %d", h.N, h.Length)
+		}
 	case TypeData, TypeHole:
 		ranged = true
 		if h.N == 0 || h.Off/Segment != (h.Off+h.N-1)/Segment {

@@ -8,7 +8,7 @@
 // Answer. From then on the side that is the sink holds an Asker and the side
 // that is the source an Answerer:
 //
-//	Asker:    List, Read, ... , Flush  (one goroutine)
+//	Asker:    Ask, ..., Flush          (one goroutine)
 //	          Next, then Data/Discard  (another goroutine)
 //	Answerer: Next                     (one goroutine)
 //	          Page, Data, ..., Flush   (another goroutine)

@@ -20,7 +20,7 @@ const (
 // Limits of READ; see protocol.md part 5.
 const (
 	MaxReadFiles = 1024
-	maxRanges    = 4096
+	MaxRanges    = 2048 // of one file in one READ
 
 	flagSumsOnly = 1 << 0
 )
@@ -170,7 +170,7 @@ func (d *decoder) ranges(size int64) []Range {
 	if n == 0 || d.err != nil {
 		return nil
 	}
-	if n > maxRanges || n*16 > len(d.b) {
+	if n > MaxRanges || n*16 > len(d.b) {
 		d.fail("READ has more ranges than it holds")
 		return nil
 	}

@@ -1,0 +1,68 @@
+package delta
+
+// Kind tells a Copy from a Literal.
+type Kind uint8
+
+// The kinds of operations.
+const (
+	Literal Kind = iota // bytes that only the new file has
+	Copy                // bytes that the basis has too
+)
+
+// String returns the kind's name.
+func (k Kind) String() string {
+	if k == Copy {
+		return "copy"
+	}
+	return "literal"
+}
+
+// Op is a range of the new file and where its bytes are. It carries no bytes. A
+// search's ops cover the new file once, in order, without empty ones, and no two
+// neighbours could be one.
+type Op struct {
+	Kind Kind
+	Off  int64 // of the range in the new file
+	Src  int64 // of a Copy's bytes in the basis; 0 for a Literal
+	Len  int64 // bytes, > 0
+}
+
+// emitter joins neighbouring ops before it hands them on.
+type emitter struct {
+	emit func(Op) error
+	last Op
+	off  int64 // end of the new file's part that is covered
+}
+
+// add covers the next n bytes of the new file, by a Copy from src or a Literal.
+func (e *emitter) add(kind Kind, src, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	if kind == Literal {
+		src = 0
+	}
+	l := &e.last
+	joins := l.Len > 0 && l.Kind == kind && (kind == Literal || l.Src+l.Len == src)
+	if joins {
+		l.Len += n
+		e.off += n
+		return nil
+	}
+	if err := e.flush(); err != nil {
+		return err
+	}
+	e.last = Op{Kind: kind, Off: e.off, Src: src, Len: n}
+	e.off += n
+	return nil
+}
+
+// flush hands the pending op on.
+func (e *emitter) flush() error {
+	op := e.last
+	if op.Len == 0 {
+		return nil
+	}
+	e.last = Op{}
+	return e.emit(op)
+}

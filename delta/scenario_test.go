@@ -1,0 +1,280 @@
+package delta
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+)
+
+// join concatenates.
+func join(parts ...[]byte) []byte { return slices.Concat(parts...) }
+
+// TestScenarios gives the most literal bytes that each edit may cost, for either
+// direction and with whole blocks only.
+func TestScenarios(t *testing.T) {
+	const block = 1024
+	p := Params{Block: block, Strong: XXH3128, StrongLen: 16}
+	r := func(seed uint64, n int) []byte { return randomBytes(seed, n) }
+	a, b, c := r(1, 10*block), r(2, 10*block), r(3, 10*block)
+	zeros := make([]byte, 10*block)
+	abc := join(a, b, c)
+	short := join(a, r(4, 100))
+	flip := slices.Clone(abc)
+	flip[15*block] ^= 1
+	for _, s := range []struct {
+		name        string
+		basis, file []byte
+		literal     int64
+	}{
+		{"both empty", nil, nil, 0},
+		{"empty basis", nil, a, 10 * block},
+		{"empty file", a, nil, 0},
+		{"equal", abc, abc, 0},
+		{"equal with a short block", short, short, 0},
+		{"only a short block", r(1, 100), r(1, 100), 0},
+		{"short block before new bytes", short, join(short, r(5, 50)), 50},
+		{"one byte flipped", abc, flip, block},
+		{"one byte in front", abc, join([]byte{7}, abc), 1},
+		{"one byte inserted", abc, join(a, []byte{7}, b, c), 1},
+		{"one byte inserted in a block", abc, join(abc[:block/2], []byte{7}, abc[block/2:]), block + 1},
+		{"one byte removed", abc, join(a[:10*block-1], b, c), block - 1},
+		{"swapped", abc, join(c, b, a), 0},
+		{"repeated", abc, join(a, a, b, b, c, a), 0},
+		{"nothing in common", a, b, 10 * block},
+		{"end cut", abc, abc[:15*block+5], 5},
+		{"front cut", abc, abc[5:], block - 5},
+		{"zeros", zeros, zeros, 0},
+		{"zeros shifted", zeros, shifted(zeros), block},
+		{"more zeros", zeros[:block], zeros, 0},
+		{"fewer zeros", zeros, zeros[:block], 0},
+	} {
+		for name, search := range directions {
+			for _, whole := range []bool{false, true} {
+				ops := search(t, p, s.file, s.basis, Options{WholeBlocks: whole})
+				got, err := apply(ops, s.file, s.basis)
+				if err != nil || !bytes.Equal(got, s.file) {
+					t.Fatalf("%s, %s: wrong file: %v", s.name, name, err)
+				}
+				limit := s.literal
+				if name == "sink" { // it cuts the new file into blocks, so bytes may drag a block along
+					limit = (limit + 2*block - 2) / block * block
+				}
+				if n := literals(ops); n > limit {
+					t.Errorf("%s, %s, whole=%v: %d literal bytes, want at most %d: %+v", s.name, name, whole, n, limit, ops)
+				}
+			}
+		}
+	}
+}
+
+// TestWholeBlocksAreBlocks checks what a dialect with block numbers relies on.
+func TestWholeBlocksAreBlocks(t *testing.T) {
+	p := Params{Block: 1000, Strong: MD5, StrongLen: 16}
+	for _, basis := range [][]byte{randomBytes(1, 123_456), make([]byte, 123_456)} {
+		for _, cut := range []int{0, 1, 999, 1000, 1001, 50_000} {
+			o := Options{WholeBlocks: true, span: 8192}
+			for _, op := range sourceSearches(t, p, basis[cut:], basis, o) {
+				end := op.Src + op.Len
+				if op.Kind == Copy && (op.Src%1000 != 0 || end%1000 != 0 && end != int64(len(basis))) {
+					t.Errorf("%+v does not copy whole blocks", op)
+				}
+			}
+		}
+	}
+}
+
+// TestRepetitiveFilesMatch shifts files that repeat themselves by a byte: nearly
+// everything must be found, across the seams too, in a few long copies.
+func TestRepetitiveFilesMatch(t *testing.T) {
+	const size = spanFile
+	p := NativeParams(size)
+	for name, basis := range map[string][]byte{
+		"zeros":      make([]byte, size),
+		"one block":  bytes.Repeat(randomBytes(1, p.Block), size/p.Block),
+		"two blocks": bytes.Repeat(randomBytes(1, 2*p.Block), size/p.Block/2),
+		"a pattern":  bytes.Repeat([]byte("abcdefg"), size/7),
+	} {
+		file := shifted(basis)
+		for direction, search := range directions {
+			for _, o := range []Options{{}, {WholeBlocks: true}} {
+				ops := search(t, p, file, basis, o)
+				if got, err := apply(ops, file, basis); err != nil || !bytes.Equal(got, file) {
+					t.Fatalf("%s, %s: wrong file: %v", name, direction, err)
+				}
+				if n := literals(ops); n > int64(5*p.Block) || len(ops) > 20 {
+					t.Errorf("%s, %s, %+v: %d ops, %d literal bytes", name, direction, o, len(ops), n)
+				}
+			}
+		}
+	}
+}
+
+// TestManyWrongCandidatesStayLinear searches a file whose every position has the
+// weak sum of a block, and none its content.
+func TestManyWrongCandidatesStayLinear(t *testing.T) {
+	const block, size = 4096, 1 << 20
+	data := make([]byte, size)
+	wrong := make([]byte, block) // sums to 0 like the zeros: 1 - 2 + 1 in a, and in b
+	wrong[0], wrong[1], wrong[2] = 1, 0xfe, 1
+	sig := sign(t, bytes.Repeat(wrong, 4), Params{Block: block, Strong: XXH3128, StrongLen: 16})
+	if sig.Weak(0) != 0 {
+		t.Fatalf("weak sum %#x, want 0", sig.Weak(0))
+	}
+	ix := newIndex(sig)
+	s := &scanner{index: ix, size: size, strong: newStrong(sig.params), alone: true,
+		window: newWindow(context.Background(), bytes.NewReader(data), size, 3*block+batch, nil)}
+	defer s.window.release()
+	if runs, err := s.span(span{0, size}); len(runs) > 0 || err != nil {
+		t.Fatalf("%v, %v", runs, err)
+	}
+	// Within the budget, then once in a block.
+	if s.budget >= 0 || s.budget < -size-block {
+		t.Errorf("a budget of %d bytes is overdrawn to %d", int64(wrongBudget*size), s.budget)
+	}
+}
+
+// TestEqualWeakSums has many blocks of one weak sum and different contents.
+func TestEqualWeakSums(t *testing.T) {
+	const block, blocks = 128, 1000
+	basis := make([]byte, blocks*block)
+	for i := range blocks { // at off, 1 - 2 + 1 adds nothing to either half
+		part := basis[i*block:][:block]
+		for bit := range 10 {
+			if i>>bit&1 == 1 {
+				part[8*bit], part[8*bit+1], part[8*bit+2] = 1, 0xfe, 1
+			}
+		}
+	}
+	p := Params{Block: block, Strong: XXH3128, StrongLen: 16}
+	ix := newIndex(sign(t, basis, p))
+	if n := len(ix.withWeak(0)); n != blocks {
+		t.Fatalf("%d blocks with the weak sum 0, want %d", n, blocks)
+	}
+	var file []byte
+	for i := blocks - 1; i >= 0; i-- {
+		file = append(file, basis[i*block:][:block]...)
+	}
+	for name, search := range directions {
+		ops := search(t, p, file, basis, Options{})
+		if got, err := apply(ops, file, basis); err != nil || !bytes.Equal(got, file) || literals(ops) > 0 {
+			t.Errorf("%s: %d literal bytes, %v", name, literals(ops), err)
+		}
+	}
+}
+
+func TestGiveUp(t *testing.T) {
+	p := NativeParams(0)
+	basis, file := randomBytes(1, 20*p.Block), randomBytes(2, 40*p.Block)
+	late := join(file[:30*p.Block], basis)
+	for _, c := range []struct {
+		name   string
+		file   []byte
+		giveUp int64
+		want   error
+	}{
+		{"off", file, 0, nil},
+		{"nothing", file, 1, ErrNothingInCommon},
+		{"nothing in just enough", file, int64(len(file)), ErrNothingInCommon},
+		{"nothing in too little", file, int64(len(file)) + 1, nil},
+		{"a late match", late, int64(len(late)), nil},
+		{"a match too late", late, int64(10 * p.Block), ErrNothingInCommon},
+	} {
+		for _, workers := range []int{1, 3} {
+			o := Options{Workers: workers, GiveUp: c.giveUp, span: int64(4 * p.Block)}
+			ignore := func(Op) error { return nil }
+			ctx, searched := context.Background(), bytes.NewReader(c.file)
+			sig := sign(t, basis, p)
+			if err := Search(ctx, sig, searched, searched.Size(), o, ignore); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if err := SearchBasis(ctx, sig, searched, searched.Size(), o, ignore); !errors.Is(err, c.want) {
+				t.Errorf("%s, sink: %v", c.name, err)
+			}
+		}
+	}
+}
+
+func TestEmitErrorEndsTheSearch(t *testing.T) {
+	p := NativeParams(0)
+	basis := randomBytes(1, 20*p.Block)
+	file := join(basis[5*p.Block:], []byte("x"), basis[:5*p.Block])
+	for _, workers := range []int{1, 3} {
+		for fail := range 3 {
+			calls := 0
+			emit := func(Op) error {
+				if calls == fail {
+					return errDisk
+				}
+				calls++
+				return nil
+			}
+			o := Options{Workers: workers, span: int64(2 * p.Block)}
+			err := Search(context.Background(), sign(t, basis, p), bytes.NewReader(file), int64(len(file)), o, emit)
+			if !errors.Is(err, errDisk) || calls != fail {
+				t.Errorf("search: %d calls, %v", calls, err)
+			}
+			if fail == 2 {
+				continue // the sink has two ops only
+			}
+			calls = 0
+			err = SearchBasis(context.Background(), sign(t, file, p), bytes.NewReader(basis), int64(len(basis)), o, emit)
+			if !errors.Is(err, errDisk) || calls != fail {
+				t.Errorf("search basis: %d calls, %v", calls, err)
+			}
+		}
+	}
+}
+
+// TestInPlaceUsesWhatIsStillThere inserts and removes a block at the front: after
+// the insertion nothing may be copied up, after the removal everything may be.
+func TestInPlaceUsesWhatIsStillThere(t *testing.T) {
+	p := NativeParams(0)
+	basis := randomBytes(1, 50*p.Block)
+	inserted := join(randomBytes(2, p.Block), basis)
+	removed := basis[p.Block:]
+	for name, search := range directions {
+		o := Options{InPlace: true}
+		if n := literals(search(t, p, inserted, basis, o)); n != int64(len(inserted)) {
+			t.Errorf("%s, inserted: %d literal bytes, want all %d", name, n, len(inserted))
+		}
+		ops := search(t, p, removed, basis, o)
+		if n := literals(ops); n != 0 || !bytes.Equal(applyInPlace(ops, removed, basis), removed) {
+			t.Errorf("%s, removed: %d literal bytes", name, n)
+		}
+	}
+}
+
+// FuzzSearch lets the fuzzer choose both files; the first bytes choose the
+// parameters.
+func FuzzSearch(f *testing.F) {
+	basis := randomBytes(1, 1000)
+	f.Add(uint16(0), uint16(0), basis, join(basis[100:], basis[:100]))
+	f.Fuzz(func(t *testing.T, blockBits, flags uint16, file, basis []byte) {
+		p := Params{Block: MinBlock + int(blockBits%200), Strong: Algorithm(flags % uint16(algorithms)), StrongLen: 8}
+		o := Options{WholeBlocks: flags&256 != 0, InPlace: flags&512 != 0, Workers: 1 + int(flags>>10&3), span: 300}
+		for name, search := range directions {
+			ops := search(t, p, file, basis, o)
+			got, err := apply(ops, file, basis)
+			if err != nil || !bytes.Equal(got, file) {
+				t.Fatalf("%s: wrong file: %v", name, err)
+			}
+			if o.InPlace && !bytes.Equal(applyInPlace(ops, file, basis), file) {
+				t.Fatalf("%s: wrong file in place", name)
+			}
+		}
+	})
+}
+
+// TestSpanSize pins that spans are whole segments, so that each digest is one
+// worker's.
+func TestSpanSize(t *testing.T) {
+	for block, want := range map[int]int64{
+		MinBlock: SegmentSize, 128 << 10: SegmentSize, 128<<10 + 1: 2 * SegmentSize, 1 << 20: 8 * SegmentSize,
+	} {
+		if got := spanSize(block); got != want {
+			t.Errorf("spanSize(%d) = %d, want %d", block, got, want)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// SearchBasis finds the blocks of a new file, given by its signature, in the
+// first size bytes of basis: the sink searches. It calls emit with the ops that
+// make the new file, in order, once the basis is read; emit's error ends it and
+// is returned. It needs some 30 bytes for each block of the signature.
+//
+// Options.Digests and Whole are of the basis. Without them the search ends as
+// soon as it has found every block.
+func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size int64, o Options, emit func(Op) error) error {
+	ix := newIndex(sig)
+	defer ix.release()
+	f := newFinder(ix, &o)
+	err := scanFile(ctx, ix, basis, size, &o, f.merge)
+	if err == nil || errors.Is(err, errAllFound) {
+		err = f.ops(emitter{emit: emit})
+	}
+	if err != nil {
+		return fmt.Errorf("search basis: %w", err)
+	}
+	return nil
+}
+
+// errAllFound ends a pass that cannot find more.
+var errAllFound = errors.New("all blocks found")
+
+// missing marks a block that has not been found.
+const missing = -1
+
+// finder notes where in the basis each block of the new file is.
+type finder struct {
+	*index
+	opts   *Options
+	src    []int64  // block -> offset in the basis, or missing
+	next   []uint32 // at a group's index in order: its first member that may be missing
+	found  []int32  // there too: its member that others are copied from, or missing
+	left   int      // blocks missing
+	last   int      // block found last, -1 for none
+	behind int64    // offset in the basis behind it
+	any    bool     // the basis holds a block
+}
+
+func newFinder(ix *index, o *Options) *finder {
+	f := &finder{index: ix, opts: o, left: len(ix.weak), last: -1}
+	f.src = make([]int64, len(ix.weak))
+	for i := range f.src {
+		f.src[i] = missing
+	}
+	f.next = make([]uint32, ix.full)
+	f.found = make([]int32, ix.full)
+	for i := range f.next {
+		f.next[i], f.found[i] = uint32(i), missing
+	}
+	return f
+}
+
+func (f *finder) merge(sp span, runs []run) error {
+	for _, r := range runs {
+		for i := range r.count {
+			f.match(r.off+int64(i)*f.block, int(r.block+i))
+		}
+	}
+	f.any = f.any || len(runs) > 0
+	if f.left == 0 && f.opts.Digests == nil && f.opts.Whole == nil {
+		return errAllFound
+	}
+	if g := f.opts.GiveUp; g > 0 && sp.end >= g && !f.any {
+		return ErrNothingInCommon
+	}
+	return nil
+}
+
+// match gives the content at off of the basis, that of block, to one of its
+// equals that lacks it: the one that continues the last match, so that copies
+// join; else the one at the same offset; else the first.
+func (f *finder) match(off int64, block int) {
+	if next := f.last + 1; f.last >= 0 && f.behind == off && next < len(f.weak) &&
+		f.same(next, block) && f.take(next, off) {
+		return
+	}
+	if here := off / f.block; off%f.block == 0 && here < int64(len(f.weak)) &&
+		f.same(int(here), block) && f.take(int(here), off) {
+		return
+	}
+	if block >= f.full {
+		f.take(block, off)
+		return
+	}
+	g := f.group[block]
+	for k := f.next[g]; int(k) < f.full; k++ {
+		member := int(f.order[k])
+		if f.group[member] != g {
+			break
+		}
+		f.next[g] = k
+		if f.src[member] == missing {
+			f.take(member, off)
+			return
+		}
+	}
+}
+
+// take notes that block is at off of the basis, and reports whether it was
+// missing and may be copied from there.
+func (f *finder) take(block int, off int64) bool {
+	if f.src[block] != missing || !f.allowed(block, off) {
+		return false
+	}
+	_, n := f.Block(block)
+	f.src[block] = off
+	f.left--
+	f.last, f.behind = block, off+int64(n)
+	if block < f.full {
+		// In place, what lies further back can be copied to more blocks.
+		if g := f.group[block]; f.found[g] == missing || f.opts.InPlace && f.src[f.found[g]] < off {
+			f.found[g] = int32(block)
+		}
+	}
+	return true
+}
+
+// ops emits what was found. A missing block that has a found equal is copied
+// from there: a basis may hold a content less often than the new file.
+func (f *finder) ops(out emitter) error {
+	via := missing // the found block whose place in the basis was copied last
+	for i := range f.src {
+		_, n := f.Block(i)
+		via = f.via(i, via)
+		var err error
+		if via == missing {
+			err = out.add(Literal, 0, int64(n))
+		} else {
+			err = out.add(Copy, f.src[via], int64(n))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return out.flush()
+}
+
+// via returns the found block from whose place block i is copied: itself, the
+// equal that continues the copy of the block last, the one kept for its group, or
+// missing.
+func (f *finder) via(i, last int) int {
+	switch {
+	case f.src[i] != missing:
+		return i
+	case i >= f.full:
+		return missing
+	}
+	if next := last + 1; last != missing && next < f.full && f.same(next, i) &&
+		f.src[next] == f.src[last]+f.block && f.allowed(i, f.src[next]) {
+		return next
+	}
+	if k := int(f.found[f.group[i]]); k != missing && f.allowed(i, f.src[k]) {
+		return k
+	}
+	return missing
+}
+
+// allowed reports whether block may be copied from off of the basis.
+func (f *finder) allowed(block int, off int64) bool {
+	return !f.opts.InPlace || off >= int64(block)*f.block
+}

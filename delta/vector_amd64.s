@@ -1,0 +1,157 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// Everything here is arithmetic mod 2^16 in 16-bit lanes, in which carries past
+// the top are meant to vanish.
+
+// weights<> holds 32, 31, ... 1: byte i of 32 counts that often.
+DATA weights<>+0(SB)/8, $0x191a1b1c1d1e1f20
+DATA weights<>+8(SB)/8, $0x1112131415161718
+DATA weights<>+16(SB)/8, $0x090a0b0c0d0e0f10
+DATA weights<>+24(SB)/8, $0x0102030405060708
+GLOBL weights<>(SB), RODATA|NOPTR, $32
+
+// last<> shuffles the last word of each 128-bit half into all its words.
+DATA last<>+0(SB)/8, $0x0f0e0f0e0f0e0f0e
+DATA last<>+8(SB)/8, $0x0f0e0f0e0f0e0f0e
+DATA last<>+16(SB)/8, $0x0f0e0f0e0f0e0f0e
+DATA last<>+24(SB)/8, $0x0f0e0f0e0f0e0f0e
+GLOBL last<>(SB), RODATA|NOPTR, $32
+
+// func weakHalvesAVX2(data *byte, n int) (a, b uint32)
+//
+// Y0 sums the bytes (a); Y1 sums Y0 before each step, so it weighs a byte by the
+// number of steps behind it; Y2 sums the weighted bytes. b = 32*Y1 + Y2.
+TEXT ·weakHalvesAVX2(SB), NOSPLIT, $0-24
+	MOVQ     data+0(FP), SI
+	MOVQ     n+8(FP), CX
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VMOVDQU  weights<>(SB), Y6
+	VPCMPEQB Y7, Y7, Y7
+	VPABSB   Y7, Y7                // bytes of 1
+	VPCMPEQW Y8, Y8, Y8
+	VPABSW   Y8, Y8                // words of 1
+
+sumLoop:
+	VMOVDQU    (SI), Y3
+	VPADDW     Y0, Y1, Y1
+	VPMADDUBSW Y3, Y7, Y4          // pairs: x0 + x1
+	VPMADDUBSW Y3, Y6, Y5          // pairs: w0*x0 + w1*x1, below 2^15
+	VPADDW     Y4, Y0, Y0
+	VPADDW     Y5, Y2, Y2
+	ADDQ       $32, SI
+	SUBQ       $32, CX
+	JNZ        sumLoop
+
+	VPSLLW  $5, Y1, Y1
+	VPADDW  Y1, Y2, Y2
+	VPMADDWD Y8, Y0, Y0            // 8 dwords each
+	VPMADDWD Y8, Y2, Y2
+	VPHADDD Y2, Y0, Y0             // a a b b | a a b b
+	VPHADDD Y0, Y0, Y0             // a b a b | a b a b
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD  X1, X0, X0
+	VMOVD   X0, AX
+	VPEXTRD $1, X0, BX
+	MOVL    AX, a+16(FP)
+	MOVL    BX, b+20(FP)
+	VZEROUPPER
+	RET
+
+// PREFIX replaces each word of Y by the sum of itself and those before it, and
+// then adds the sum of all words before, which it keeps in every word of SUM.
+// Y13 is last<>.
+#define PREFIX(Y, T, SUM) \
+	VPSLLDQ    $2, Y, T       \
+	VPADDW     T, Y, Y        \
+	VPSLLDQ    $4, Y, T       \
+	VPADDW     T, Y, Y        \
+	VPSLLDQ    $8, Y, T       \
+	VPADDW     T, Y, Y        \ // each half is done on its own
+	VPERM2I128 $0x08, Y, Y, T \ // 0 | low half
+	VPSHUFB    Y13, T, T      \
+	VPADDW     T, Y, Y        \
+	VPERMQ     $0xff, Y, T    \
+	VPSHUFB    Y13, T, T      \ // the total
+	VPADDW     SUM, Y, Y      \
+	VPADDW     T, SUM, SUM
+
+#define lag 64
+
+// TEST shifts into AX whether the filter's word for position I of the sixteen has
+// the bit for it. No gather: it is no faster here, and slow on many processors.
+#define TEST(I) \
+	MOVWLZX (2*I-2*lag-32)(DX), R8  \
+	MOVWLZX (2*I-2*lag-32)(DI), R9  \
+	MOVL    (R10)(R8*4), R8 \
+	BTL     R9, R8         \
+	ADCL    AX, AX
+
+// func sweepAVX2(first *[firstWords]uint32, hits *[batch / 64]uint64, sumA, sumB *uint16, out, in *byte, m int, n, a, b uint16)
+//
+// Sixteen positions at a time: a is the running sum of in - out, and b that of
+// a - n*out. The scalar loads of one round run beside the vector instructions of
+// the next, which is why both are in one loop.
+TEXT ·sweepAVX2(SB), NOSPLIT, $0-62
+	MOVQ         first+0(FP), R10
+	MOVQ         hits+8(FP), R11
+	MOVQ         sumA+16(FP), DI
+	MOVQ         sumB+24(FP), DX
+	MOVQ         out+32(FP), SI
+	MOVQ         in+40(FP), BX
+	MOVQ         m+48(FP), CX
+	VPBROADCASTW n+56(FP), Y10
+	VPBROADCASTW a+58(FP), Y11
+	VPBROADCASTW b+60(FP), Y12
+	VMOVDQU      last<>(SB), Y13
+
+	MOVQ         CX, R12           // positions still to probe
+	ADDQ         $lag, CX          // rounds * 16 still to go
+
+sweepLoop:
+	CMPQ      CX, $lag
+	JLE       probe
+	VPMOVSXBW (SI), Y0
+	VPMOVSXBW (BX), Y1
+	VPSUBW    Y0, Y1, Y1
+	VPMULLW   Y10, Y0, Y0
+	PREFIX(Y1, Y2, Y11)
+	VMOVDQU   Y1, (DI)
+	VPSUBW    Y0, Y1, Y1
+	PREFIX(Y1, Y2, Y12)
+	VMOVDQU   Y1, (DX)
+
+probe:
+	SUBQ      $16, CX
+	ADDQ      $16, SI
+	ADDQ      $16, BX
+	ADDQ      $32, DI
+	ADDQ      $32, DX
+	CMPQ      CX, R12
+	JGE       sweepLoop
+	XORL      AX, AX
+	TEST(15)
+	TEST(14)
+	TEST(13)
+	TEST(12)
+	TEST(11)
+	TEST(10)
+	TEST(9)
+	TEST(8)
+	TEST(7)
+	TEST(6)
+	TEST(5)
+	TEST(4)
+	TEST(3)
+	TEST(2)
+	TEST(1)
+	TEST(0)
+	MOVW      AX, (R11)
+	ADDQ      $2, R11
+	SUBQ      $16, R12
+	JNZ       sweepLoop
+	VZEROUPPER
+	RET

@@ -1,0 +1,319 @@
+package syncd
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// Tuning of deltas.
+const (
+	// minDelta is the size in bytes of basis and new file from which a delta
+	// is tried. Below it a file is some dozen packets; the signature, and the
+	// round trip for it, cost more than they save.
+	minDelta = 32 << 10
+
+	// giveUp is how much of a file is searched before a basis that has
+	// nothing in common with it is taken for what it is.
+	giveUp = 64 << 20
+
+	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
+	// one alone is longer.
+	maxSigs = 16 << 20
+)
+
+// deltaPays reports whether to look for what is there already.
+func (k *sink) deltaPays(j *job) bool {
+	if k.opt.WholeFile || j.cur == nil || !j.cur.IsRegular() || j.node.dir == nil {
+		return false
+	}
+	if j.cur.Size < minDelta || j.entry.Size < minDelta {
+		return false
+	}
+	n, err := delta.EncodedLen(k.params(j.entry.Size), j.entry.Size)
+	m, err2 := delta.EncodedLen(k.params(j.cur.Size), j.cur.Size)
+	return err == nil && err2 == nil && max(n, m) <= native.MaxSignature
+}
+
+// params are those of a signature of a file of that size.
+func (k *sink) params(size int64) delta.Params {
+	p := delta.NativeParams(size)
+	if k.opt.BlockSize > 0 {
+		p.Block = int(k.opt.BlockSize)
+	}
+	return p
+}
+
+// digestsLen is the length of the digests of j's segments.
+func (k *sink) digestsLen(j *job) int {
+	return int((j.entry.Size+native.Segment-1)/native.Segment) * k.alg.Size()
+}
+
+// startDelta begins a job that has a basis. On a push the source is the client
+// and searches; on a pull this side is.
+func (k *sink) startDelta(j *job) error {
+	f, v, err := j.node.dir.Open(j.entry.Name)
+	if err != nil {
+		return k.ask(j) // without a basis
+	}
+	j.basis, j.size = f, v.Size
+	k.begin(j)
+	if err := k.room(); err != nil {
+		return err
+	}
+	if k.push {
+		j.phase = signing
+		k.toWorker(j)
+		return nil
+	}
+	return k.askSign(j)
+}
+
+// askSign asks for the signature of the source's file.
+func (k *sink) askSign(j *job) error {
+	p := k.params(j.entry.Size)
+	n, err := delta.EncodedLen(p, j.entry.Size)
+	if err != nil {
+		panic("syncd: deltaPays let a file pass that has no signature: " + err.Error())
+	}
+	k.ids++
+	j.phase, j.sigLen = asking, int(n)
+	req := &native.Sign{ID: k.ids, File: j.request(), Block: uint32(p.Block)}
+	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, n)
+}
+
+// askDelta sends the signature of the basis and asks for ops.
+func (k *sink) askDelta(j *job) error {
+	k.ids++
+	req := &native.Delta{ID: k.ids, File: j.request(), Sig: j.sig}
+	// The signature counts until the job has ended: the source holds it.
+	j.sigLen, j.sig = len(j.sig), nil
+	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, int64(j.sigLen))
+}
+
+// freeSig gives back what a job's signature takes of maxSigs.
+func (k *sink) freeSig(j *job) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if j.sigLen > 0 {
+		k.sigs -= int64(j.sigLen)
+		j.sigLen, j.sig = 0, nil
+		k.cond.Signal()
+	}
+}
+
+// onSums takes a piece of a signature, or of the digests of segments.
+func (k *sink) onSums(id uint32, payload []byte, digests bool) error {
+	j, err := k.current(id, 0)
+	if err != nil {
+		return err
+	}
+	if j.phase != asking && (j.phase != merging || !digests) {
+		return unasked("sums", id)
+	}
+	to, limit := &j.sig, j.sigLen
+	if digests {
+		to, limit = &j.digests, k.digestsLen(j)
+	}
+	if len(*to)+len(payload) > limit {
+		return unasked("more sums than the file has", id)
+	}
+	*to = append(*to, payload...)
+	return nil
+}
+
+// onCopy takes a range of the new file from the basis.
+func (k *sink) onCopy(id uint32, off, src, n int64) error {
+	j, err := k.current(id, 0)
+	if err != nil {
+		return err
+	}
+	if j.phase != merging || j.fail != nil || src > j.size-n || !j.expect(off, n) {
+		return unasked("a copy", id)
+	}
+	k.copyBasis(j, delta.Op{Kind: delta.Copy, Off: off, Src: src, Len: n})
+	return nil
+}
+
+// copyBasis copies a range of the basis into the job's file. What the basis
+// does not give, because it changed, is asked for like what arrives wrong.
+func (k *sink) copyBasis(j *job, op delta.Op) {
+	if !k.openTarget(j) {
+		return
+	}
+	j.mixed = true
+	for e, err := range tree.Extents(j.basis, op.Src, op.Len) {
+		switch {
+		case err != nil:
+		case e.Hole && j.tries == 0:
+			j.holes = true // a new file has one there already
+			continue
+		default:
+			err = k.copier.CopyRange(j.file, op.Off+e.Off-op.Src, j.basis, e.Off, e.Len, &k.stats.Stats)
+		}
+		if err != nil {
+			j.bad = append(j.bad, native.Range{Off: op.Off, N: op.Len})
+			return
+		}
+	}
+	k.stats.Matched.Add(op.Len)
+}
+
+// toWorker queues a job for the worker; it never blocks.
+func (k *sink) toWorker(j *job) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.work = append(k.work, j)
+	k.workCond.Signal()
+}
+
+func (k *sink) endWork() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.workDone = true
+	k.workCond.Signal()
+}
+
+// workAll is the worker: it does what needs a processor more than the stream,
+// one job at a time, each on all cores, until there will be no more.
+func (k *sink) workAll(ctx context.Context) {
+	for {
+		k.mu.Lock()
+		for len(k.work) == 0 && !k.workDone {
+			k.workCond.Wait()
+		}
+		if len(k.work) == 0 {
+			k.mu.Unlock()
+			return
+		}
+		j := k.work[0]
+		k.work = k.work[1:]
+		aborted := k.err != nil
+		k.mu.Unlock()
+		switch {
+		case aborted:
+			k.discard(j)
+		case j.phase == signing:
+			k.signBasis(ctx, j)
+		case j.phase == searching:
+			k.searchBasis(ctx, j)
+		default:
+			j.bad = k.verify(ctx, j)
+			k.tasks <- task{job: j}
+		}
+	}
+}
+
+// signBasis signs what is there, for the source to search.
+func (k *sink) signBasis(ctx context.Context, j *job) {
+	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, k.params(j.size), delta.Options{})
+	if err != nil {
+		k.fetchWhole(j)
+		return
+	}
+	j.sig, _ = sig.AppendBinary(nil)
+	j.phase = merging
+	k.retry(j)
+}
+
+// fetchWhole asks for all of a file whose basis is of no use.
+func (k *sink) fetchWhole(j *job) {
+	k.freeSig(j)
+	k.discard(j)
+	j.phase = fetching
+	k.retry(j)
+}
+
+// searchBasis finds what is there of the source's file, copies it, and asks for
+// the rest.
+func (k *sink) searchBasis(ctx context.Context, j *job) {
+	sig, err := delta.ParseSignature(j.sig)
+	if err == nil && (sig.Size() != j.entry.Size || sig.Params() != k.params(j.entry.Size)) {
+		err = fmt.Errorf("a signature of something else")
+	}
+	if err != nil {
+		k.abort(fmt.Errorf("%w: %w", native.ErrProtocol, err))
+		k.discard(j)
+		return
+	}
+	j.sig = nil
+	var missing []native.Range
+	o := delta.Options{GiveUp: giveUp}
+	err = delta.SearchBasis(ctx, sig, countedFile{j.basis, k.stats}, j.size, o, func(op delta.Op) error {
+		if op.Kind == delta.Copy {
+			k.copyBasis(j, op)
+		} else {
+			missing = append(missing, native.Range{Off: op.Off, N: op.Len})
+		}
+		return j.err
+	})
+	k.freeSig(j)
+	switch {
+	case j.err != nil:
+		k.tasks <- task{job: j}
+		return
+	case err != nil || !j.mixed:
+		// It changed, can't be read, or has nothing in common.
+		k.fetchWhole(j)
+		return
+	}
+	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 {
+		j.phase = fetching
+		k.retry(j)
+		return
+	}
+	j.phase = verifying
+	j.bad = k.verify(ctx, j)
+	k.tasks <- task{job: j}
+}
+
+// mergeRanges sorts ranges, and joins those that touch.
+func mergeRanges(rs []native.Range) []native.Range {
+	slices.SortFunc(rs, func(a, b native.Range) int { return cmp.Compare(a.Off, b.Off) })
+	out := rs[:0]
+	for _, r := range rs {
+		if n := len(out); n > 0 && out[n-1].Off+out[n-1].N >= r.Off {
+			out[n-1].N = max(out[n-1].N, r.Off+r.N-out[n-1].Off)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// verify hashes what was put together and returns the segments that are not
+// what the source's digests say.
+func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
+	own, err := digestsOf(ctx, countedFile{j.file, k.stats}, j.entry.Size, k.alg)
+	size := k.alg.Size()
+	for i := 0; i*size < len(j.digests); i++ {
+		off := int64(i) * native.Segment
+		if err != nil || !bytes.Equal(own[i*size:(i+1)*size], j.digests[i*size:(i+1)*size]) {
+			bad = append(bad, native.Range{Off: off, N: min(native.Segment, j.entry.Size-off)})
+		}
+	}
+	return bad
+}
+
+// countedFile counts what is read of a file to be hashed.
+type countedFile struct {
+	*os.File
+	stats *Stats
+}
+
+var _ io.ReaderAt = countedFile{}
+
+// ReadAt implements io.ReaderAt.
+func (c countedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.File.ReadAt(p, off)
+	c.stats.Hash.Add(int64(n))
+	return n, err
+}

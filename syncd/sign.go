@@ -1,0 +1,184 @@
+package syncd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// digestsOf returns the digests of all segments of a file, hashed on all cores.
+func digestsOf(ctx context.Context, f io.ReaderAt, size int64, alg delta.Algorithm) ([]byte, error) {
+	n := int((size + native.Segment - 1) / native.Segment)
+	sums := make([]byte, n*alg.Size())
+	errs := make([]error, n)
+	var next = make(chan int)
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			buf := make([]byte, hashBlock)
+			for i := range next {
+				h := alg.New()
+				off := int64(i) * native.Segment
+				r := io.NewSectionReader(f, off, min(native.Segment, size-off))
+				m, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{r}, buf)
+				if err == nil && m != r.Size() {
+					err = io.ErrUnexpectedEOF
+				}
+				errs[i] = err
+				h.Sum(sums[:i*alg.Size()])
+			}
+		})
+	}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return sums, errors.Join(append(errs, ctx.Err())...)
+}
+
+// sign makes the signature of a file and the digests of its segments, in one
+// pass over it.
+func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte, err error) {
+	f, err := s.openFile(r.File.Path, r.File.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	size := r.File.Version.Size
+	p := delta.NativeParams(size)
+	if r.Block > 0 {
+		p.Block = int(r.Block)
+	}
+	if n, err := delta.EncodedLen(p, size); err != nil || n > native.MaxSignature {
+		return nil, nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
+	}
+	d := &delta.Digests{Algorithm: s.alg}
+	signed, err := delta.Sign(ctx, countedFile{f, s.stats}, size, p, delta.Options{Digests: d})
+	if err == nil && unchanged(f, r.File.Version) != native.StatusOK {
+		err = errChanged
+	}
+	if err != nil {
+		return nil, nil, asChange(f, r.File.Version, err)
+	}
+	sig, err = signed.AppendBinary(nil)
+	return sig, d.Sums, err
+}
+
+// asChange says of an error in reading f that the file changed, if it did.
+func asChange(f *os.File, want wire.Version, err error) error {
+	if unchanged(f, want) != native.StatusOK {
+		return errChanged
+	}
+	return err
+}
+
+func (s *source) answerSign(ctx context.Context, a *native.Answerer, r *native.Sign) error {
+	sig, digests, err := s.sign(ctx, r)
+	if err != nil {
+		err = a.Failed(r.ID, 0, failure(err))
+	} else if err = a.Sums(r.ID, sig); err == nil {
+		err = a.Digests(r.ID, digests)
+	}
+	if err != nil {
+		return err
+	}
+	return a.End(r.ID)
+}
+
+// answerDelta searches the file for the blocks of the sink's basis and sends
+// the ops as they are found.
+func (s *source) answerDelta(ctx context.Context, a *native.Answerer, r *native.Delta) error {
+	failed, err := s.sendOps(ctx, a, r)
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		if err := a.Failed(r.ID, 0, failure(failed)); err != nil {
+			return err
+		}
+	}
+	return a.End(r.ID)
+}
+
+// sendOps returns in failed what is wrong with the file, and in err what is
+// wrong with the stream.
+func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delta) (failed, err error) {
+	sig, err := delta.ParseSignature(r.Sig)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", native.ErrProtocol, err)
+	}
+	r.Sig = nil
+	f, failed := s.openFile(r.File.Path, r.File.Version)
+	if failed != nil {
+		return failed, nil
+	}
+	defer f.Close()
+	s.stats.Transferred.Add(1)
+	size := r.File.Version.Size
+	read := &native.Read{ID: r.ID}
+	send := &fileSender{s: s, a: a, r: read, f: f, version: r.File.Version}
+	d := &delta.Digests{Algorithm: s.alg}
+	covered, copies, ended := int64(0), false, false
+	literal := func(off, n int64) error {
+		covered = off + n
+		for e, err := range tree.Extents(f, off, n) {
+			if err != nil {
+				failed = err
+				return errEnded
+			}
+			if ended, err = sendExtent(send, e, false); err != nil {
+				return err
+			} else if ended {
+				return errEnded
+			}
+		}
+		return nil
+	}
+	err = delta.Search(ctx, sig, countedFile{f, s.stats}, size, delta.Options{Digests: d, GiveUp: giveUp}, func(op delta.Op) error {
+		if op.Kind == delta.Literal {
+			return literal(op.Off, op.Len)
+		}
+		covered, copies = op.Off+op.Len, true
+		s.stats.Matched.Add(op.Len)
+		return a.Copy(r.ID, op.Off, op.Src, op.Len)
+	})
+	if errors.Is(err, delta.ErrNothingInCommon) {
+		err = literal(covered, size-covered)
+	}
+	switch {
+	case errors.Is(err, errEnded):
+		return failed, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case isReadError(err):
+		return asChange(f, r.File.Version, err), nil
+	case err != nil:
+		return nil, err
+	case unchanged(f, r.File.Version) != native.StatusOK:
+		return errChanged, nil
+	}
+	if copies {
+		return nil, a.Digests(r.ID, d.Sums)
+	}
+	return nil, nil
+}
+
+// errEnded ends a search whose file the sink knows to have failed.
+var errEnded = errors.New("the file failed")
+
+// isReadError tells an error of the file from one of the stream.
+func isReadError(err error) bool {
+	var pe *fs.PathError
+	return errors.As(err, &pe) || errors.Is(err, delta.ErrTruncated)
+}

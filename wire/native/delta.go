@@ -1,0 +1,169 @@
+package native
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// MaxSignature bounds the encoding of a signature, and with it the memory that
+// a peer can ask for. At the block sizes of package delta it is enough for
+// files of some TiB; larger ones are sent whole.
+const MaxSignature = 64 << 20
+
+const (
+	flagMoreFollows = 1 << 0 // DELTA: the signature goes on in the next frame
+	flagDigests     = 1 << 0 // SUMS: digests of segments, not a signature
+
+	sigChunk = 1 << 20 >> 1 // bytes of a signature in one frame
+)
+
+// Sign asks for the signature of a file and the digests of its segments.
+type Sign struct {
+	ID    uint32
+	File  ReadFile // without ranges
+	Block uint32   // bytes of a block; 0: the rule of package delta
+}
+
+// Delta asks for the ops that make a file out of the basis of a signature.
+type Delta struct {
+	ID   uint32
+	File ReadFile // without ranges
+	Sig  []byte   // in the encoding of package delta
+}
+
+// appendFile is a READ of one file.
+func appendFile(b []byte, f *ReadFile) []byte {
+	r := Read{Files: []ReadFile{{Path: f.Path, Version: f.Version}}}
+	return r.append(b)
+}
+
+// takeFile decodes what appendFile wrote.
+func (d *decoder) takeFile() ReadFile {
+	const fixed = 2 + 2 + 2 + 40 + 4 // of a READ of one file, without its path
+	if len(d.b) < 6 {
+		d.fail("a file is cut short")
+		return ReadFile{}
+	}
+	n := fixed + int(binary.LittleEndian.Uint16(d.b[4:]))
+	var r Read
+	if p := d.take(n, "file"); p != nil {
+		d.err = r.parse(p)
+	}
+	if d.err != nil {
+		return ReadFile{}
+	}
+	if len(r.Files) != 1 || r.Files[0].Ranges != nil {
+		d.fail("a request for one whole file has ranges")
+		return ReadFile{}
+	}
+	return r.Files[0]
+}
+
+func (s *Sign) parse(payload []byte) error {
+	d := decoder{b: payload}
+	s.File = d.takeFile()
+	s.Block = d.u32("block size")
+	if d.err == nil && len(d.b) != 0 {
+		d.fail("SIGN has bytes behind its end")
+	}
+	return d.err
+}
+
+// sign queues a request for a signature.
+func (a *Asker) sign(s *Sign) error {
+	return a.send(Header{Type: TypeSign, ID: s.ID}, func(b []byte) []byte {
+		return binary.LittleEndian.AppendUint32(appendFile(b, &s.File), s.Block)
+	})
+}
+
+// ops queues a request for ops; a long signature goes in several frames.
+func (a *Asker) ops(r *Delta) error {
+	if len(r.Sig) > MaxSignature {
+		return fmt.Errorf("a signature of %d bytes, the limit is %d", len(r.Sig), MaxSignature)
+	}
+	for first, rest := true, r.Sig; first || len(rest) > 0; first = false {
+		chunk := rest[:min(len(rest), sigChunk)]
+		rest = rest[len(chunk):]
+		h := Header{Type: TypeDelta, ID: r.ID}
+		if len(rest) > 0 {
+			h.Flags = flagMoreFollows
+		}
+		err := a.send(h, func(b []byte) []byte {
+			b = appendFile(b, &r.File)
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(chunk)))
+			return append(b, chunk...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather adds one DELTA frame to the request under way, and returns it when it
+// is complete.
+func (a *Answerer) gather(h *Header, payload []byte) (*Delta, error) {
+	if h.Flags&^flagMoreFollows != 0 {
+		return nil, badf("DELTA with unknown flags %#x", h.Flags)
+	}
+	d := decoder{b: payload}
+	file := d.takeFile()
+	chunk := d.take(int(d.u32("signature")), "signature")
+	switch {
+	case d.err != nil:
+		return nil, d.err
+	case len(d.b) != 0:
+		return nil, badf("DELTA has bytes behind its end")
+	case a.delta == nil:
+		a.delta = &Delta{ID: h.ID, File: file}
+	case a.delta.ID != h.ID || a.delta.File.Path != file.Path:
+		return nil, badf("DELTA of another file within a signature")
+	}
+	if len(a.delta.Sig)+len(chunk) > MaxSignature {
+		return nil, badf("a signature of more than %d bytes", MaxSignature)
+	}
+	a.delta.Sig = append(a.delta.Sig, chunk...)
+	if h.Flags&flagMoreFollows != 0 {
+		return nil, nil
+	}
+	r := a.delta
+	a.delta = nil
+	return r, nil
+}
+
+// Copy answers that a range of the new file is in the basis at src.
+func (a *Answerer) Copy(id uint32, off, src, n int64) error {
+	return a.frame(Header{Type: TypeCopy, ID: id, Off: off, N: n}, binary.LittleEndian.AppendUint64(nil, uint64(src)))
+}
+
+// Sums answers with a signature, in as many frames as it takes.
+func (a *Answerer) Sums(id uint32, sig []byte) error {
+	for len(sig) > 0 {
+		chunk := sig[:min(len(sig), sigChunk)]
+		if err := a.frame(Header{Type: TypeSums, ID: id}, chunk); err != nil {
+			return err
+		}
+		sig = sig[len(chunk):]
+	}
+	return nil
+}
+
+// Digests answers with the digests of all segments of the file.
+func (a *Answerer) Digests(id uint32, sums []byte) error {
+	for len(sums) > 0 {
+		chunk := sums[:min(len(sums), sigChunk)]
+		if err := a.frame(Header{Type: TypeSums, ID: id, Flags: flagDigests}, chunk); err != nil {
+			return err
+		}
+		sums = sums[len(chunk):]
+	}
+	return nil
+}
+
+// IsDigests reports whether a SUMS frame holds digests of segments.
+func (a *Answer) IsDigests() bool { return a.Flags&flagDigests != 0 }
+
+// CopySource is the offset in the basis of a COPY frame.
+func (a *Answer) CopySource() int64 {
+	return int64(binary.LittleEndian.Uint64(a.Payload))
+}
