@@ -31,6 +31,7 @@ func (s *sweep) vector(f *filter, out, in []byte, n uint32, a, b *uint32) int {
 		return 0
 	}
 	in = in[:m]
+	_ = s.a[m-1] // the assembly checks nothing
 	sweepAVX2(&f.first, &s.hits, &s.a[0], &s.b[0], &out[0], &in[0], m, uint16(n), uint16(*a), uint16(*b))
 	*a, *b = uint32(s.a[m-1]), uint32(s.b[m-1])
 	return m
@@ -43,8 +44,7 @@ func (s *sweep) vector(f *filter, out, in []byte, n uint32, a, b *uint32) int {
 func weakHalvesAVX2(data *byte, n int) (a, b uint32)
 
 // sweepAVX2 stores the halves of the weak sum at m positions, m a positive
-// multiple of 16, and in the bits of hits whether they pass the
-// filter's first table.
+// multiple of 16, and in the bits of hits whether they pass the first table.
 //
 //go:noescape
 func sweepAVX2(first *[firstWords]uint32, hits *[batch / 64]uint64, sumA, sumB *uint16, out, in *byte, m int, n, a, b uint16)

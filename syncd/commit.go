@@ -92,6 +92,10 @@ func (k *sink) end(j *job) {
 		return
 	case len(j.bad) > 0:
 		k.failed(j.path(), errors.New("what arrived does not match the source's digest, after several tries"))
+	case j.assemble:
+		j.phase = assembling
+		k.toWorker(j)
+		return
 	case j.mixed && j.phase != verifying:
 		j.phase = verifying
 		k.toWorker(j)
@@ -189,7 +193,7 @@ func (k *sink) complete(j *job) error {
 	if !k.openTarget(j) { // an empty file
 		return j.err
 	}
-	if j.holes {
+	if j.holes || j.inplace {
 		// A hole at the end is not there until the size says so.
 		if err := j.file.Truncate(j.entry.Size); err != nil {
 			return err
@@ -215,6 +219,7 @@ func (k *sink) rename(j *job, err error) {
 	} else {
 		k.stats.Transferred.Add(1)
 		k.touch(j.node)
+		k.dropPartial(j)
 		k.item(j.path(), &j.entry, j.item, "")
 		k.linkReady(j.link)
 	}

@@ -14,6 +14,7 @@ import (
 // Directory entry types as tree.Names gives them.
 const (
 	dirType     = unix.DT_DIR
+	fileType    = unix.DT_REG
 	unknownType = unix.DT_UNKNOWN
 )
 
@@ -113,15 +114,25 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 
 // fetch asks for a file's content, if it has any.
 func (k *sink) fetch(j *job) error {
+	if k.fromAlt(j) {
+		return nil
+	}
 	switch {
 	case k.opt.DryRun:
 		k.stats.Transferred.Add(1)
 		k.item(j.path(), &j.entry, j.item, "")
 		k.linkReady(j.link)
 		return nil
-	case k.deltaPays(j):
-		return k.startDelta(j)
-	case j.entry.Size > 0:
+	}
+	if done, err := k.appended(j); done || err != nil {
+		return err
+	}
+	if k.deltaPays(j) {
+		if j.basis = k.openBasis(j); j.basis != nil {
+			return k.startDelta(j)
+		}
+	}
+	if j.entry.Size > 0 {
 		return k.ask(j)
 	}
 	k.begin(j)

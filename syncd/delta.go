@@ -30,19 +30,6 @@ const (
 	maxSigs = 16 << 20
 )
 
-// deltaPays reports whether to look for what is there already.
-func (k *sink) deltaPays(j *job) bool {
-	if k.opt.WholeFile || j.cur == nil || !j.cur.IsRegular() || j.node.dir == nil {
-		return false
-	}
-	if j.cur.Size < minDelta || j.entry.Size < minDelta {
-		return false
-	}
-	n, err := delta.EncodedLen(k.params(j.entry.Size), j.entry.Size)
-	m, err2 := delta.EncodedLen(k.params(j.cur.Size), j.cur.Size)
-	return err == nil && err2 == nil && max(n, m) <= native.MaxSignature
-}
-
 // params are those of a signature of a file of that size.
 func (k *sink) params(size int64) delta.Params {
 	p := delta.NativeParams(size)
@@ -60,11 +47,7 @@ func (k *sink) digestsLen(j *job) int {
 // startDelta begins a job that has a basis. On a push the source is the client
 // and searches; on a pull this side is.
 func (k *sink) startDelta(j *job) error {
-	f, v, err := j.node.dir.Open(j.entry.Name)
-	if err != nil {
-		return k.ask(j) // without a basis
-	}
-	j.basis, j.size = f, v.Size
+	j.assemble = k.inPlace(j)
 	k.begin(j)
 	if err := k.room(); err != nil {
 		return err
@@ -146,6 +129,11 @@ func (k *sink) onCopy(id uint32, off, src, n int64) error {
 // copyBasis copies a range of the basis into the job's file. What the basis
 // does not give, because it changed, is asked for like what arrives wrong.
 func (k *sink) copyBasis(j *job, op delta.Op) {
+	if j.assemble {
+		j.ops, j.mixed = append(j.ops, op), true
+		k.stats.Matched.Add(op.Len)
+		return
+	}
 	if !k.openTarget(j) {
 		return
 	}
@@ -205,6 +193,14 @@ func (k *sink) workAll(ctx context.Context) {
 			k.signBasis(ctx, j)
 		case j.phase == searching:
 			k.searchBasis(ctx, j)
+		case j.phase == copying:
+			k.copyAll(j)
+		case j.phase == assembling:
+			if j.err = k.assemble(j, literalsOf(j.ops, j.entry.Size)); j.err == nil {
+				j.bad = k.verify(ctx, j)
+			}
+			j.phase = verifying
+			k.tasks <- task{job: j}
 		default:
 			j.bad = k.verify(ctx, j)
 			k.tasks <- task{job: j}
@@ -265,13 +261,11 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 		k.fetchWhole(j)
 		return
 	}
+	j.phase = fetching
 	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 {
-		j.phase = fetching
 		k.retry(j)
 		return
 	}
-	j.phase = verifying
-	j.bad = k.verify(ctx, j)
 	k.tasks <- task{job: j}
 }
 

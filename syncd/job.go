@@ -3,6 +3,7 @@ package syncd
 import (
 	"os"
 
+	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
@@ -16,13 +17,15 @@ const maxTries = 3
 type phase uint8
 
 const (
-	fetching  phase = iota // content, by READ
-	comparing              // digests with what is there, by READ; nothing is written
-	signing                // the basis, by the worker
-	asking                 // for the source's signature, by SIGN
-	searching              // the basis, by the worker
-	merging                // the source's ops, by DELTA
-	verifying              // the whole, by the worker
+	fetching   phase = iota // content, by READ
+	comparing               // digests with what is there, by READ; nothing is written
+	signing                 // the basis, by the worker
+	asking                  // for the source's signature, by SIGN
+	searching               // the basis, by the worker
+	copying                 // all of the basis, by the worker
+	merging                 // the source's ops, by DELTA
+	assembling              // what was collected, in place, by the worker
+	verifying               // the whole, by the worker
 )
 
 // job is one file whose content is on its way. The planner makes it, the
@@ -38,6 +41,10 @@ type job struct {
 
 	phase   phase
 	differs bool // what comparing found
+
+	inplace  bool // file is the one that is there
+	assemble bool // it will be: staged collects what arrives, ops are the rest
+	ops      []delta.Op
 
 	// of a delta
 	basis   *os.File
@@ -121,6 +128,8 @@ func (j *job) drop() (err error) {
 		j.basis.Close()
 	}
 	switch {
+	case j.inplace && j.staged == nil && j.file != nil:
+		j.file.Close()
 	case j.staged != nil:
 		err = j.staged.Discard()
 	case j.file != nil:
@@ -131,6 +140,7 @@ func (j *job) drop() (err error) {
 		}
 	}
 	j.staged, j.file, j.holes = nil, nil, false
+	j.inplace, j.assemble, j.ops = false, false, nil
 	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests = nil, nil, nil, false, nil, nil
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire/native"
 )
 
 // Options says what a transfer does. The fields with a JSON name are told to
@@ -30,11 +31,52 @@ type Options struct {
 	Delete    bool   `json:"delete,omitempty"`
 	MaxDelete *int64 `json:"max_delete,omitempty"` // nil: no limit
 	Fsync     Fsync  `json:"fsync,omitempty"`
-	WholeFile bool   `json:"whole_file,omitempty"`
-	BlockSize int64  `json:"block_size,omitempty"` // bytes of a block of a delta; 0: by size
-	Itemize   bool   `json:"itemize,omitempty"`    // itemized lines are wanted
-	Names     bool   `json:"names,omitempty"`      // names of what changes are wanted
+	// How files are made.
+	Inplace      bool      `json:"inplace,omitempty"`
+	Append       bool      `json:"append,omitempty"`        // only what is behind the end of the file that is there
+	AppendVerify bool      `json:"append_verify,omitempty"` // the same, and the whole is verified
+	Partial      bool      `json:"partial,omitempty"`       // keep what has arrived of a file when the run is interrupted
+	PartialDir   []byte    `json:"partial_dir,omitempty"`   // where, as a name in the file's directory
+	Fuzzy        bool      `json:"fuzzy,omitempty"`
+	AltDests     []AltDest `json:"alt_dests,omitempty"` // in order
+	Compress     Compress  `json:"compress,omitempty"`
+	Level        int       `json:"compress_level,omitempty"` // zstd's 1 to 22; 0: its default
+	SkipCompress []string  `json:"skip_compress,omitempty"`  // suffixes; nil: those known not to shrink
+
+	WholeFile bool  `json:"whole_file,omitempty"`
+	BlockSize int64 `json:"block_size,omitempty"` // bytes of a block of a delta; 0: by size
+	Itemize   bool  `json:"itemize,omitempty"`    // itemized lines are wanted
+	Names     bool  `json:"names,omitempty"`      // names of what changes are wanted
 }
+
+// AltDest is a directory that may have files that the destination lacks.
+type AltDest struct {
+	Kind AltKind `json:"kind"`
+	Path []byte  `json:"path"` // relative to the destination, or absolute
+}
+
+// AltKind says what is done with a file that an AltDest has, unchanged.
+type AltKind string
+
+// The kinds, named as their options.
+const (
+	CompareDest AltKind = "compare" // nothing: it need not be in the destination
+	CopyDest    AltKind = "copy"
+	LinkDest    AltKind = "link"
+)
+
+// maxAltDests is rsync's limit.
+const maxAltDests = 20
+
+// Compress says whether literals are compressed.
+type Compress string
+
+// The choices; the empty one is CompressNone.
+const (
+	CompressNone Compress = "none"
+	CompressZstd Compress = "zstd" // always
+	CompressAuto Compress = "auto" // where the start of a file shrinks
+)
 
 // Fsync says when what was written is made durable.
 type Fsync string
@@ -63,6 +105,25 @@ func (o *Options) Validate() error {
 	}
 	if o.BlockSize != 0 && (o.BlockSize < delta.MinBlock || o.BlockSize > delta.MaxBlock) {
 		return fmt.Errorf("a block size of %d is not in %d..%d", o.BlockSize, delta.MinBlock, delta.MaxBlock)
+	}
+	switch o.Compress {
+	case "", CompressNone, CompressZstd, CompressAuto:
+	default:
+		return fmt.Errorf("unknown compression %q (zstd, auto, none)", o.Compress)
+	}
+	if o.Level < 0 || o.Level > 22 {
+		return fmt.Errorf("compression level %d is not in 1..22", o.Level)
+	}
+	if len(o.AltDests) > maxAltDests {
+		return fmt.Errorf("more than %d directories to compare, copy or link with", maxAltDests)
+	}
+	for _, a := range o.AltDests {
+		if a.Kind != CompareDest && a.Kind != CopyDest && a.Kind != LinkDest {
+			return fmt.Errorf("unknown kind of directory %q", a.Kind)
+		}
+	}
+	if len(o.PartialDir) > 0 && native.CheckName(string(o.PartialDir)) != nil {
+		return fmt.Errorf("partial-dir %q is not one name; a path is not supported", o.PartialDir)
 	}
 	_, err := o.filter()
 	return err

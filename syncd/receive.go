@@ -137,7 +137,7 @@ func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) erro
 	if k.openTarget(j) {
 		j.holes = true
 		// A new file reads as zeros where nothing was written.
-		if j.tries > 0 {
+		if j.tries > 0 || j.inplace {
 			j.err = tree.Punch(j.file, off, n)
 		}
 	}
@@ -208,7 +208,13 @@ func (k *sink) openTarget(j *job) bool {
 	if j.file != nil || j.err != nil {
 		return j.err == nil
 	}
-	if j.node.private {
+	switch {
+	case j.assemble:
+	case k.inPlace(j):
+		j.file, _, j.err = j.node.dir.Rewrite(j.entry.Name)
+		j.inplace = j.err == nil
+		return j.err == nil
+	case j.node.private:
 		j.file, j.err = j.node.dir.Create(j.entry.Name)
 		if !errors.Is(j.err, os.ErrExist) {
 			return j.err == nil

@@ -3,6 +3,7 @@ package syncd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -298,8 +299,36 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 			k.abort(err)
 		}
 	}
+	for _, a := range n.opt.AltDests {
+		if err := n.openAlt(k, root, dest, a); err != nil {
+			k.note(native.Note{Text: err.Error(), Error: true})
+		}
+	}
 	_, err = k.run(n.ctx)
 	return err
+}
+
+// openAlt opens a directory that a client names to compare, copy or link with:
+// relative to what it fills or, if absolute, to the module. It can't leave the
+// module. One that is not there is no more than a lost chance.
+func (n *session) openAlt(k *sink, root *tree.Root, dest string, a AltDest) error {
+	p := string(a.Path)
+	if !path.IsAbs(p) {
+		p = path.Join(dest, p)
+	}
+	p = strings.TrimPrefix(path.Clean(p), "/")
+	if p == "." {
+		p = ""
+	}
+	if k.forbidden(p, true) {
+		return fmt.Errorf("%s-dest %s: no such directory", a.Kind, Printable(p))
+	}
+	sub, err := root.Sub(p, false)
+	if err != nil {
+		return fmt.Errorf("%s-dest %s", a.Kind, describe(p, err))
+	}
+	k.alts = append(k.alts, alt{kind: a.Kind, root: sub})
+	return nil
 }
 
 // openDest opens, and makes if need be, what a push fills; nil in a dry run if

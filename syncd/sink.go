@@ -82,6 +82,7 @@ type sink struct {
 	fsync  Fsync
 
 	// planner
+	alts    []alt
 	batches [2]*batch // being filled: content, sums
 	sigs    int64     // bytes of signatures that jobs hold; guarded by mu
 	ids     uint32
@@ -152,6 +153,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.hash = newHasher(k.alg, k.stats)
 	defer k.spool.close()
 	defer k.copier.Close()
+	defer k.closeAlts()
 	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
 	defer stop()
 
@@ -240,8 +242,14 @@ func describe(path string, err error) string {
 	return op + Printable(path) + ": " + err.Error()
 }
 
-// discard drops what a job has built.
-func (k *sink) discard(j *job) { k.dropped(j.path(), j.drop()) }
+// discard drops what a job has built, unless the run was cut off and what has
+// arrived is to be kept.
+func (k *sink) discard(j *job) {
+	if k.interrupted() != nil && k.keepPartial(j) {
+		return
+	}
+	k.dropped(j.path(), j.drop())
+}
 
 // dropped reports what could not be removed: the next run does it.
 func (k *sink) dropped(path string, err error) {

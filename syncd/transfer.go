@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -131,6 +132,24 @@ func (t *Transfer) openDest(dest string, renamed bool) (*tree.Root, error) {
 	return root, nil
 }
 
+// openAlts opens the directories to compare, copy or link with: the user's own
+// paths, relative to the destination.
+func (t *Transfer) openAlts(k *sink) error {
+	for _, a := range t.Options.AltDests {
+		p := string(a.Path)
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(t.Dest.Path, p)
+		}
+		root, err := tree.OpenRoot(p, false)
+		if err != nil {
+			k.closeAlts()
+			return &ExitError{Code: ExitFiles, Err: fmt.Errorf("--%s-dest: %w", a.Kind, err)}
+		}
+		k.alts = append(k.alts, alt{kind: a.Kind, root: root})
+	}
+	return nil
+}
+
 func (t *Transfer) local(ctx context.Context) (*Result, error) {
 	v, err := t.openLocal()
 	if err != nil {
@@ -155,6 +174,9 @@ func (t *Transfer) local(ctx context.Context) (*Result, error) {
 	up := newLocal(src, t.Stats)
 	defer up.copier.Close()
 	k := t.sink(root, up)
+	if err := t.openAlts(k); err != nil {
+		return nil, err
+	}
 	_, err = k.run(ctx)
 	return k.result(err), err
 }
@@ -236,6 +258,9 @@ func (t *Transfer) pull(ctx context.Context) (*Result, error) {
 		defer root.Close()
 	}
 	k := t.sink(root, &remote{Asker: native.NewAsker(conn, t.Digest.Size()), conn: conn})
+	if err := t.openAlts(k); err != nil {
+		return nil, err
+	}
 	peer, err := k.run(ctx)
 	return withPeer(k.result(err), peer), err
 }

@@ -13,6 +13,8 @@ import (
 var bodySizes = []int{
 	0, 1, 4095, 4096, 4097,
 	1<<16 - 1, 1 << 16, 1<<16 + 1,
+	roundBytes - 1, roundBytes, roundBytes + 1,
+	lowatBody - 1, lowatBody, lowatBody + 1,
 	1<<20 - 1, 1 << 20, 1<<20 + 1,
 	3 << 20,
 }

@@ -55,7 +55,7 @@ func TestLowWaterMarkIsGoneBeforeABodyEnds(t *testing.T) {
 
 func TestSlowLinkIsNotTakenForASilentOne(t *testing.T) {
 	const n = 1 << 20
-	o := Options{Timeout: 100 * time.Millisecond}
+	o := Options{Timeout: 400 * time.Millisecond}
 	x, y := dialPair(t, "tcp", "127.0.0.1:0")
 	a, b := connPair(t, x, y, Options{}, o)
 	src, dst := fileOf(t, nil), fileOf(t, nil)
@@ -67,7 +67,7 @@ func TestSlowLinkIsNotTakenForASilentOne(t *testing.T) {
 			if err := errors.Join(a.SendFile(src, off, 50_000), a.Flush()); err != nil {
 				return
 			}
-			time.Sleep(o.Timeout * 3 / 5)
+			time.Sleep(o.Timeout / 3)
 		}
 		errs := errors.Join(a.SendFile(src, 250_000, n-250_000), a.Flush())
 		if errs != nil {
@@ -86,7 +86,7 @@ func TestSlowLinkIsNotTakenForASilentOne(t *testing.T) {
 }
 
 func TestSilentPeerWithinALargeBodyTimesOutOnce(t *testing.T) {
-	o := Options{Timeout: 100 * time.Millisecond}
+	o := Options{Timeout: 400 * time.Millisecond}
 	a, b := tcpPair(t, Options{}, o)
 	if err := errors.Join(a.SendFile(fileOf(t, make([]byte, 10)), 0, 10), a.Flush()); err != nil {
 		t.Fatal(err)

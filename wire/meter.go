@@ -2,7 +2,9 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -75,5 +77,11 @@ func (m *meter) arm() error {
 		return nil
 	}
 	m.armed = now.Add(m.timeout + m.timeout/4)
-	return m.setDeadline(m.armed)
+	err := m.setDeadline(m.armed)
+	if errors.Is(err, os.ErrNoDeadline) {
+		// A terminal or a regular file as stdio: nobody can wait for it.
+		m.setDeadline = nil
+		return nil
+	}
+	return err
 }

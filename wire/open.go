@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +52,9 @@ func NewConn(c net.Conn, o Options) (*Conn, error) {
 // NewStream returns a Conn that owns r and w: the stdin and stdout of a
 // remote shell, or the two pipes to one. An *os.File that is a pipe or a
 // stream socket is pumped by the kernel and set to non-blocking mode, which
-// stays so after Close. Anything else is copied. r and w may be the same.
+// stays so after Close. Anything else is copied; if it is a terminal, neither
+// Options.Timeout nor Close can end a read that waits for it. r and w may be
+// the same.
 //
 // If NewStream fails, r and w are still the caller's and open.
 func NewStream(r io.ReadCloser, w io.WriteCloser, o Options) (*Conn, error) {
@@ -59,18 +62,20 @@ func NewStream(r io.ReadCloser, w io.WriteCloser, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := conn.file(r, &o)
+	in, err := pumped(r)
 	if err != nil {
 		return nil, err
 	}
-	closers := []io.Closer{r, w}
-	if any(r) == any(w) {
-		closers = closers[:1]
+	closers := []io.Closer{r}
+	// Comparable: an interface may hold a type that == panics for.
+	same := reflect.ValueOf(r).Comparable() && any(r) == any(w)
+	if !same {
+		closers = append(closers, w)
 	}
 	if in.mine {
 		closers = append(closers, in.File)
 	}
-	out, err := conn.file(w, &o)
+	out, err := pumped(w)
 	if err != nil {
 		in.discard()
 		return nil, err
@@ -79,7 +84,7 @@ func NewStream(r io.ReadCloser, w io.WriteCloser, o Options) (*Conn, error) {
 		closers = append(closers, out.File)
 	}
 	conn.closeStream = func() error { return closeAll(closers) }
-	if any(r) != any(w) {
+	if !same {
 		conn.closeWrite = func() error {
 			if out.mine {
 				out.Close()
@@ -170,9 +175,9 @@ type streamFile struct {
 	mine bool // a duplicate, to be closed besides the original
 }
 
-// file returns the pollable file behind rw if that is an *os.File on a pipe
+// pumped returns the pollable file behind rw if that is an *os.File on a pipe
 // or a stream socket.
-func (c *Conn) file(rw any, o *Options) (streamFile, error) {
+func pumped(rw any) (streamFile, error) {
 	f, ok := rw.(*os.File)
 	if !ok || !spliceable(f) {
 		return streamFile{}, nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed9553035b/syncd/syncd"
 	"github.com/seed9553035b/syncd/syncd/filter"
 )
 
@@ -50,6 +51,27 @@ func (r *rule) String() string { return "" }
 
 // Type implements pflag.Value.
 func (r *rule) Type() string { return "PATTERN" }
+
+// altDest is a flag that appends to the list of directories to compare with.
+type altDest struct {
+	list *[]syncd.AltDest
+	kind syncd.AltKind
+}
+
+// Set implements pflag.Value.
+func (a *altDest) Set(s string) error {
+	if s == "" {
+		return fmt.Errorf("a directory is needed")
+	}
+	*a.list = append(*a.list, syncd.AltDest{Kind: a.kind, Path: []byte(s)})
+	return nil
+}
+
+// String implements pflag.Value.
+func (a *altDest) String() string { return "" }
+
+// Type implements pflag.Value.
+func (a *altDest) Type() string { return "DIR" }
 
 // parseRate reads a rate as rsync's --bwlimit does: KiB per second, or with a
 // suffix. The result is in bytes per second; 0 is no limit.

@@ -19,22 +19,23 @@ import (
 
 // syncFlags are the options of `syncd sync`.
 type syncFlags struct {
-	opt       syncd.Options
-	filter    filter.List
-	archive   bool
-	verbose   int
-	quiet     bool
-	maxDelete int64
-	timeout   int
-	connect   int
-	bwlimit   string
-	fsync     string
-	digest    string
-	transport string
-	stats     string
-	progress  bool
-	noWhole   bool
-	block     string
+	opt        syncd.Options
+	filter     filter.List
+	archive    bool
+	verbose    int
+	quiet      bool
+	maxDelete  int64
+	timeout    int
+	connect    int
+	bwlimit    string
+	fsync      string
+	digest     string
+	transport  string
+	stats      string
+	progress   bool
+	noWhole    bool
+	partialDir string
+	block      string
 }
 
 func newSync() *cobra.Command {
@@ -73,6 +74,15 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.BoolVarP(&f.opt.WholeFile, "whole-file", "W", false, "send whole files, not what differs; always so between local paths")
 	fl.BoolVar(&f.noWhole, "no-whole-file", false, "send what differs, even between local paths")
 	fl.StringVarP(&f.block, "block-size", "B", "", "compare in blocks of `SIZE`, for example 16K; else by the file's size")
+	fl.BoolVar(&f.opt.Inplace, "inplace", false, "update files in place; a crash leaves a mix that the next run repairs")
+	fl.BoolVar(&f.opt.Append, "append", false, "only add to files that have become longer; implies --inplace")
+	fl.BoolVar(&f.opt.AppendVerify, "append-verify", false, "like --append, and verify the whole file")
+	fl.BoolVar(&f.opt.Partial, "partial", false, "keep what has arrived of a file when interrupted, hidden, for the next run")
+	fl.StringVar(&f.partialDir, "partial-dir", "", "keep it in the directory `NAME` beside the file")
+	fl.BoolVarP(&f.opt.Fuzzy, "fuzzy", "y", false, "use a file of a similar name if there is none of that name")
+	fl.Var(&altDest{&f.opt.AltDests, syncd.CompareDest}, "compare-dest", "leave out files that `DIR` has; may be repeated, as the next two")
+	fl.Var(&altDest{&f.opt.AltDests, syncd.CopyDest}, "copy-dest", "copy files that `DIR` has from there")
+	fl.Var(&altDest{&f.opt.AltDests, syncd.LinkDest}, "link-dest", "make hard links to files that `DIR` has")
 	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
 	fl.BoolVar(&f.opt.Delete, "delete", false, "delete what SRC does not have, after the transfer")
 	fl.Int64Var(&f.maxDelete, "max-delete", 0, "delete no more than `NUM` files and directories")
@@ -134,6 +144,13 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 		return usage(fmt.Errorf("--whole-file and --no-whole-file exclude each other"))
 	}
 	t.LocalDelta = f.noWhole
+	if f.partialDir != "" {
+		t.Options.PartialDir = []byte(f.partialDir)
+		// As with rsync it is neither sent nor deleted.
+		if err := f.filter.AddExclude(f.partialDir + "/"); err != nil {
+			return usage(fmt.Errorf("--partial-dir: %w", err))
+		}
+	}
 	t.Options.Fsync = syncd.Fsync(f.fsync)
 	if err := t.Options.Validate(); err != nil {
 		return usage(err)

@@ -11,7 +11,8 @@ import (
 
 // Staging names are the prefix and 64 bits in base32: random ones of a file or
 // a node, and behind a "d" those of a directory, where they are a hash of the
-// final name so that the next run finds what a killed one left.
+// final name so that the next run finds what a killed one left. A "p" marks what
+// an interrupted run kept of a file on purpose.
 const (
 	stagingPrefix  = ".~syncd~"
 	stagingDirMark = "d"
@@ -34,7 +35,7 @@ func isStagingName[T string | []byte](name T) bool {
 		return false
 	}
 	digits := name[len(stagingPrefix):]
-	if len(digits) == stagingDigits+1 && digits[0] == stagingDirMark[0] {
+	if len(digits) == stagingDigits+1 && (digits[0] == stagingDirMark[0] || digits[0] == stagingPartialMark[0]) {
 		digits = digits[1:]
 	}
 	if len(digits) != stagingDigits {

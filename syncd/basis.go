@@ -1,0 +1,155 @@
+package syncd
+
+import (
+	"os"
+	"path"
+	"slices"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// deltaPays reports whether a delta is worth a try, if there is a basis.
+func (k *sink) deltaPays(j *job) bool {
+	if k.opt.WholeFile || k.opt.Append || j.node.dir == nil || j.entry.Size < minDelta {
+		return false
+	}
+	n, err := delta.EncodedLen(k.params(j.entry.Size), j.entry.Size)
+	return err == nil && n <= native.MaxSignature
+}
+
+// openBasis opens the file whose blocks to reuse: what an interrupted run has
+// kept, else what is there, else a file of that name in another directory,
+// else one of a similar name. It returns nil if there is none that is worth it.
+func (k *sink) openBasis(j *job) *os.File {
+	try := func(dir *tree.Dir, name string) *os.File {
+		if dir == nil {
+			return nil
+		}
+		f, v, err := dir.Open(name)
+		if err != nil {
+			return nil // no basis is no error: the file is sent whole
+		}
+		n, err := delta.EncodedLen(k.params(v.Size), v.Size)
+		if v.Size < minDelta || err != nil || n > native.MaxSignature {
+			f.Close()
+			return nil
+		}
+		j.size = v.Size
+		return f
+	}
+	n, name := j.node, j.entry.Name
+	if n.names != nil && slices.Contains(n.names.Leftovers(), tree.PartialName(name)) {
+		if f := try(n.dir, tree.PartialName(name)); f != nil {
+			return f
+		}
+	}
+	if in := k.partialDir(n, false); in != nil {
+		f := try(in, name)
+		in.Close()
+		if f != nil {
+			return f
+		}
+	}
+	if j.cur != nil {
+		return try(n.dir, name)
+	}
+	for i := range k.alts {
+		if f := try(k.altDir(n, i), name); f != nil {
+			return f
+		}
+	}
+	if k.opt.Fuzzy {
+		if similar := k.similar(n, &j.entry); similar != "" {
+			return try(n.dir, similar)
+		}
+	}
+	return nil
+}
+
+// partialDir opens the --partial-dir of a directory, nil if there is none.
+func (k *sink) partialDir(n *node, create bool) *tree.Dir {
+	name := string(k.opt.PartialDir)
+	if name == "" || n.dir == nil {
+		return nil
+	}
+	d, err := n.dir.OpenDir(name)
+	if err != nil && create && n.dir.Mkdir(name) == nil {
+		d, err = n.dir.OpenDir(name)
+	}
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+// keepPartial keeps what has arrived of a job that the end of the run cuts
+// off, so that the next run has it for a basis.
+func (k *sink) keepPartial(j *job) bool {
+	if !k.opt.Partial && len(k.opt.PartialDir) == 0 || j.staged == nil || j.err != nil || j.inplace {
+		return false
+	}
+	if d := k.partialDir(j.node, true); d != nil {
+		defer d.Close()
+		return j.staged.Keep(d, j.entry.Name) == nil
+	}
+	return len(k.opt.PartialDir) == 0 && j.staged.Keep(j.node.dir, tree.PartialName(j.entry.Name)) == nil
+}
+
+// dropPartial removes what was kept of a file that is complete now. The one
+// under a staging name goes with the leftovers.
+func (k *sink) dropPartial(j *job) {
+	d := k.partialDir(j.node, false)
+	if d == nil {
+		return
+	}
+	err := d.Remove(j.entry.Name, false)
+	d.Close()
+	if err == nil {
+		_ = j.node.dir.Remove(string(k.opt.PartialDir), true) // stays while others are in it
+	}
+}
+
+// similar returns the name of a file in n that is likely an older form of e:
+// one of the same size and time, else the one whose name has most in common,
+// at its start and end. Only files that are there when the directory is listed
+// count.
+func (k *sink) similar(n *node, e *wire.Entry) string {
+	if n.names == nil {
+		return ""
+	}
+	best, score := "", len(e.Name)/2 // less in common is no relation
+	for i := range n.names.Len() {
+		name := n.names.Name(i)
+		if t := n.names.Type(i); t != fileType && t != unknownType || name == e.Name {
+			continue
+		}
+		cur, err := n.dir.Entry(name, tree.Want{})
+		if err != nil || !cur.IsRegular() {
+			continue
+		}
+		if cur.Size == e.Size && k.meta.SameTime(cur.Mtime, e.Mtime) {
+			return name
+		}
+		if c := common(name, e.Name); c > score && path.Ext(name) == path.Ext(e.Name) {
+			best, score = name, c
+		}
+	}
+	return best
+}
+
+// common counts the bytes that two names share at their ends.
+func common(a, b string) int {
+	m := min(len(a), len(b))
+	i := 0
+	for i < m && a[i] == b[i] {
+		i++
+	}
+	n := 0
+	for n < m-i && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return i + n
+}
