@@ -146,6 +146,12 @@ func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) erro
 
 // onData takes a body into the job's file and checks it against the digest.
 func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
+	return k.onRange(id, index, off, n, b, func(j *job) error { return k.body(j, off, n, b) })
+}
+
+// onRange takes a range of a file, by body, and checks it against the digest
+// that follows.
+func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job) error) error {
 	j, err := k.current(id, index)
 	if err != nil {
 		return err
@@ -157,7 +163,7 @@ func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
 	if j.phase == comparing {
 		// What shrank or can't be read differs, and is fetched.
 		j.differs = k.hash.add(j.file, off, n) != nil || j.differs
-	} else if err := k.body(j, off, n, b); err != nil {
+	} else if err := body(j); err != nil {
 		return err
 	}
 	t, err := b.Trailer()

@@ -30,6 +30,8 @@ func (r *remote) run(k *sink) (peer []byte, err error) {
 			err = k.onAnyFailed(a.ID, a.Index, a.Failure())
 		case native.TypeData:
 			err = k.onData(a.ID, a.Index, a.Off, a.N, r)
+		case native.TypePacked:
+			err = k.onPacked(a.ID, a.Index, a.Off, a.N, a.Payload, r)
 		case native.TypeSums:
 			err = k.onSums(a.ID, a.Payload, a.IsDigests())
 		case native.TypeCopy:

@@ -174,6 +174,7 @@ type fileSender struct {
 	index   uint32
 	f       *os.File
 	version wire.Version
+	pack    packing
 }
 
 func (t *fileSender) failed(err error) error {
@@ -188,9 +189,17 @@ func (t *fileSender) hole(off, n int64, final bool) error {
 	return t.a.Hole(t.r.ID, t.index, off, n, status)
 }
 
-// data sends one DATA frame. Each piece is hashed right before it is pumped,
-// while it is in the processor's cache.
+// data sends one range, compressed where that was asked for and pays.
 func (t *fileSender) data(off, n int64, final bool) (done bool, err error) {
+	if t.s.packer != nil && !t.r.SumsOnly {
+		return t.packed(off, n, final)
+	}
+	return t.raw(off, n, final)
+}
+
+// raw sends one DATA frame. Each piece is hashed right before it is pumped,
+// while it is in the processor's cache.
+func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 	h := t.s.hash
 	h.start()
 	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -91,8 +93,10 @@ type sink struct {
 	spool   spool // what to delete
 
 	// receiver
-	hash   *hasher
-	copier wire.Copier // also of the worker
+	hash     *hasher
+	copier   wire.Copier // also of the worker
+	unpacker *zstd.Decoder
+	unpacked []byte
 
 	// worker
 	work     []*job // guarded by mu

@@ -36,6 +36,7 @@ type source struct {
 	numeric bool
 	alg     delta.Algorithm
 	stats   *Stats
+	packer  *packer // nil: nothing is compressed
 
 	dirs []openDir // most recently used last
 	hash *hasher

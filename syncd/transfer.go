@@ -92,7 +92,8 @@ func (t *Transfer) openLocal() (*view, error) {
 
 // source returns the role for a view of this host.
 func (t *Transfer) source(v *view) *source {
-	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, numeric: t.Options.NumericIDs, alg: t.Digest, stats: t.Stats}
+	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, numeric: t.Options.NumericIDs, alg: t.Digest,
+		stats: t.Stats, packer: newPacker(&t.Options)}
 }
 
 // sink returns the role for a root of this host.
@@ -170,6 +171,7 @@ func (t *Transfer) local(ctx context.Context) (*Result, error) {
 	}
 	t.Options.WholeFile = !t.LocalDelta
 	src := t.source(v)
+	src.packer = nil       // inside one host there is nothing to save
 	src.stats = NewStats() // what the source sees, the sink counts
 	up := newLocal(src, t.Stats)
 	defer up.copier.Close()

@@ -19,23 +19,24 @@ import (
 
 // syncFlags are the options of `syncd sync`.
 type syncFlags struct {
-	opt        syncd.Options
-	filter     filter.List
-	archive    bool
-	verbose    int
-	quiet      bool
-	maxDelete  int64
-	timeout    int
-	connect    int
-	bwlimit    string
-	fsync      string
-	digest     string
-	transport  string
-	stats      string
-	progress   bool
-	noWhole    bool
-	partialDir string
-	block      string
+	opt                    syncd.Options
+	filter                 filter.List
+	archive                bool
+	verbose                int
+	quiet                  bool
+	maxDelete              int64
+	timeout                int
+	connect                int
+	bwlimit                string
+	fsync                  string
+	digest                 string
+	transport              string
+	stats                  string
+	progress               bool
+	noWhole                bool
+	partialDir             string
+	compress, skipCompress string
+	block                  string
 }
 
 func newSync() *cobra.Command {
@@ -89,6 +90,10 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.Var(&rule{&f.filter, ruleExclude}, "exclude", "leave out what matches `PATTERN`")
 	fl.Var(&rule{&f.filter, ruleInclude}, "include", "do not leave out what matches `PATTERN`")
 	fl.Var(&rule{&f.filter, ruleExcludeFrom}, "exclude-from", "read exclude patterns from `FILE`, - for standard input")
+	fl.StringVarP(&f.compress, "compress", "z", "none", "compress what is sent: zstd, auto (only what shrinks), `none`; zstd if no value is given")
+	fl.Lookup("compress").NoOptDefVal = "zstd"
+	fl.IntVar(&f.opt.Level, "compress-level", 0, "zstd's level, `1` to 22; 0 is its default")
+	fl.StringVar(&f.skipCompress, "skip-compress", "", "do not compress files with these suffixes: `LIST` of suffixes with slashes between them")
 	fl.IntVar(&f.timeout, "timeout", 0, "give up after `SECONDS` without I/O; 0: never")
 	fl.IntVar(&f.connect, "contimeout", 0, "give up connecting after `SECONDS`; 0: the kernel's limit")
 	fl.StringVar(&f.bwlimit, "bwlimit", "", "limit the stream to `RATE` KiB per second, or with a suffix K, M, G")
@@ -144,6 +149,10 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 		return usage(fmt.Errorf("--whole-file and --no-whole-file exclude each other"))
 	}
 	t.LocalDelta = f.noWhole
+	t.Options.Compress = syncd.Compress(f.compress)
+	if c.Flags().Changed("skip-compress") {
+		t.Options.SkipCompress = strings.Split(f.skipCompress, "/")
+	}
 	if f.partialDir != "" {
 		t.Options.PartialDir = []byte(f.partialDir)
 		// As with rsync it is neither sent nor deleted.

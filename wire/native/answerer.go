@@ -186,12 +186,27 @@ func (a *Answerer) Data(id, index uint32, off, n int64, body func(send SendFunc)
 	if err != nil {
 		return err
 	}
+	return a.trailer(t)
+}
+
+// trailer ends a DATA or PACKED frame; a.mu is held.
+func (a *Answerer) trailer(t Trailer) error {
 	b := binary.LittleEndian.AppendUint16(a.buf[:0], uint16(t.Status))
 	b = binary.LittleEndian.AppendUint16(b, uint16(t.Errno))
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	a.buf = append(b, t.Digest...)
-	_, err = a.c.Write(a.buf)
+	_, err := a.c.Write(a.buf)
 	return err
+}
+
+// Packed sends one PACKED frame: n bytes of the file, compressed to z.
+func (a *Answerer) Packed(id, index uint32, off, n int64, z []byte, t Trailer) (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.buf, err = writeFrame(a.c, a.buf, Header{Type: TypePacked, ID: id, Index: index, Off: off, N: n}, z); err != nil {
+		return err
+	}
+	return a.trailer(t)
 }
 
 // SendFunc is wire.Conn.SendFile: it sends exactly n bytes of src from off,

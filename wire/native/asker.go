@@ -183,6 +183,11 @@ func (a *Asker) check(h *Header) error {
 		if h.N == 0 || h.Length != 8 {
 			return badf("a COPY of %d bytes with a payload of %d", h.N, h.Length)
 		}
+	case TypePacked:
+		payload, ranged = true, true
+		if h.N == 0 || h.N > MaxPacked || h.Off/Segment != (h.Off+h.N-1)/Segment {
+			return badf("a PACKED frame for the range %d+%d", h.Off, h.N)
+		}
 	case TypeData, TypeHole:
 		ranged = true
 		if h.N == 0 || h.Off/Segment != (h.Off+h.N-1)/Segment {

@@ -16,6 +16,8 @@ const (
 	MaxPayload = 1 << 20
 	Segment    = 8 << 20 // bytes; no DATA frame crosses a multiple of it
 
+	MaxPacked = 1 << 20 // bytes that one PACKED frame decodes to
+
 	MaxName = 255
 	MaxPath = 4095
 )
@@ -38,6 +40,7 @@ const (
 	TypeSums   Type = 21
 	TypeFailed Type = 22
 	TypeEnd    Type = 23
+	TypePacked Type = 24
 	TypeBye    Type = 32
 	TypeFatal  Type = 33
 	TypeNop    Type = 34
