@@ -3,6 +3,7 @@ package syncd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"sync"
@@ -110,6 +111,7 @@ type sink struct {
 	tasks     chan task
 	wake      chan struct{} // there are linkTasks
 	noDeletes atomic.Bool   // a listing had errors
+	bye       atomic.Bool   // all is done, and the source is told
 
 	mu        sync.Mutex
 	cond      sync.Cond // signals the planner
@@ -166,6 +168,9 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	receiver.Go(func() {
 		var err error
 		peer, err = k.up.run(k)
+		if err == nil && !k.bye.Load() {
+			err = fmt.Errorf("%w: the source ended a session that is not done", native.ErrProtocol)
+		}
 		if err != nil {
 			k.abort(err)
 		}
@@ -183,6 +188,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.note(native.Note{Text: text, Error: true})
 	}
 	if err == nil {
+		k.bye.Store(true)
 		err = k.up.Bye(k.result(nil).JSON())
 	}
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
+	"unicode"
 
 	"github.com/seed9553035b/syncd/wire"
 )
@@ -139,7 +141,18 @@ func (h *Header) fatal(payload []byte) error {
 	if len(payload) > 4096 {
 		payload = payload[:4096]
 	}
-	return &FatalError{Code: int(h.Status), Text: string(payload)}
+	return &FatalError{Code: int(h.Status), Text: oneLine(string(payload))}
+}
+
+// oneLine keeps what a peer says to a person from steering a terminal, and
+// from looking like several lines of ours: control characters become "?".
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // writeFrame puts a frame without body on c.

@@ -117,7 +117,7 @@ func ReadServerHello(c *wire.Conn) (*ServerHello, error) {
 		if text == "" {
 			text = "the server refused: " + string(h.Code)
 		}
-		return nil, &RefusedError{Code: h.Code, Text: text}
+		return nil, &RefusedError{Code: h.Code, Text: oneLine(text)}
 	}
 	if least != most || most < VersionLeast || most > VersionMost {
 		return nil, badf("the server chose version %d to %d of the protocol, this side speaks %d to %d", least, most, VersionLeast, VersionMost)
