@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Limits that only end what hangs.
+const (
+	clientLimit = 10 * time.Minute // the slowest is rsync --inplace of 1 GiB, in seconds
+	daemonLimit = 20 * time.Second // for a daemon to listen, and to stop
+	pollEvery   = 2 * time.Millisecond
+)
+
+// newCommand is a process that dies with this one, at the latest.
+func newCommand(ctx context.Context, args []string) (c *exec.Cmd, output *bytes.Buffer) {
+	c = exec.CommandContext(ctx, args[0], args[1:]...)
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c.Env = append(os.Environ(), "LC_ALL=C")
+	c.WaitDelay = time.Second // for children that keep the output open
+	output = new(bytes.Buffer)
+	c.Stderr = output
+	return c, output
+}
+
+// cpuTime is what a process used that was waited for, with its children that
+// were waited for.
+func cpuTime(s *os.ProcessState) time.Duration { return s.UserTime() + s.SystemTime() }
+
+// failed adds what a process wrote last to how it ended.
+func failed(args []string, err error, output string) error {
+	const keep = 500
+	if len(output) > keep {
+		output = "..." + output[len(output)-keep:]
+	}
+	return fmt.Errorf("%s: %w: %s", filepath.Base(args[0]), err, strings.TrimSpace(output))
+}
+
+// clientRun is what a client did.
+type clientRun struct {
+	wall, cpu time.Duration
+	stdout    string
+}
+
+// runClient times a client. started is called with its process id.
+func runClient(ctx context.Context, args []string, started func(pid int)) (clientRun, error) {
+	ctx, cancel := context.WithTimeout(ctx, clientLimit)
+	defer cancel()
+	c, stderr := newCommand(ctx, args)
+	var stdout bytes.Buffer
+	c.Stdout = &stdout
+	start := time.Now()
+	if err := c.Start(); err != nil {
+		return clientRun{}, err
+	}
+	started(c.Process.Pid)
+	err := c.Wait()
+	wall := time.Since(start)
+	if err != nil {
+		return clientRun{}, failed(args, err, stderr.String())
+	}
+	return clientRun{wall, cpuTime(c.ProcessState), stdout.String()}, nil
+}
+
+// A daemon is a process that listens. Its owner stops it.
+type daemon struct {
+	args     []string
+	cmd      *exec.Cmd
+	output   *bytes.Buffer
+	startCPU time.Duration
+	exited   chan struct{} // closed when err is set
+	err      error
+}
+
+// startDaemon returns when the daemon listens on port. No connection is made to
+// find out: the daemon would serve it.
+func startDaemon(ctx context.Context, args []string, port int) (*daemon, error) {
+	c, output := newCommand(ctx, args)
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	d := &daemon{args: args, cmd: c, output: output, exited: make(chan struct{})}
+	go func() {
+		d.err = c.Wait()
+		close(d.exited)
+	}()
+	if err := d.until(func() bool { return listens(port) }, "listen"); err != nil {
+		d.kill()
+		return nil, err
+	}
+	d.startCPU = runTime(c.Process.Pid)
+	return d, nil
+}
+
+func (d *daemon) pid() int { return d.cmd.Process.Pid }
+
+func (d *daemon) kill() {
+	_ = d.cmd.Process.Kill() // it may be gone
+	<-d.exited
+}
+
+// stop ends the daemon, once the children that it had for connections are
+// reaped, and returns the CPU time since it listened.
+func (d *daemon) stop() (time.Duration, error) {
+	defer d.kill()
+	if err := d.until(func() bool { return len(childrenOf(d.pid())) == 0 }, "reap its children"); err != nil {
+		return 0, err
+	}
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return 0, err
+	}
+	select {
+	case <-d.exited:
+	case <-time.After(daemonLimit):
+		return 0, failed(d.args, fmt.Errorf("did not stop within %v", daemonLimit), "")
+	}
+	// However it ends on SIGTERM: stock rsync says 20, for a signal.
+	return max(0, cpuTime(d.cmd.ProcessState)-d.startCPU), nil
+}
+
+// wait is stop for a daemon that ends by itself after one connection.
+func (d *daemon) wait() (time.Duration, error) {
+	defer d.kill()
+	select {
+	case <-d.exited:
+	case <-time.After(daemonLimit):
+		return 0, failed(d.args, fmt.Errorf("did not end within %v", daemonLimit), "")
+	}
+	if d.err != nil {
+		return 0, failed(d.args, d.err, d.output.String())
+	}
+	return max(0, cpuTime(d.cmd.ProcessState)-d.startCPU), nil
+}
+
+// until waits for a condition while the daemon runs.
+func (d *daemon) until(ok func() bool, what string) error {
+	for end := time.Now().Add(daemonLimit); !ok(); {
+		select {
+		case <-d.exited:
+			return failed(d.args, fmt.Errorf("ended (%v) before it could %s", d.err, what), d.output.String())
+		case <-time.After(pollEvery):
+		}
+		if time.Now().After(end) {
+			return failed(d.args, fmt.Errorf("did not %s within %v", what, daemonLimit), "")
+		}
+	}
+	return nil
+}
+
+// listens says whether a socket of this host listens on a port of IPv4. The
+// columns of the table are in proc(5); 0A is TCP_LISTEN.
+func listens(port int) bool {
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return false
+	}
+	suffix := fmt.Sprintf(":%04X", port)
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) > 3 && strings.HasSuffix(f[1], suffix) && f[3] == "0A" {
+			return true
+		}
+	}
+	return false
+}
+
+// runTime is how long the threads of a process have run. It is exact, in
+// nanoseconds, but knows nothing of threads that ended. A kernel without
+// scheduler statistics says 0.
+func runTime(pid int) time.Duration {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	var sum time.Duration
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread ended
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		n, _ := strconv.ParseInt(first, 10, 64)
+		sum += time.Duration(n)
+	}
+	return sum
+}
