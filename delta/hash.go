@@ -10,7 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/zeebo/blake3"
 	"github.com/zeebo/xxh3"
-	"golang.org/x/crypto/md4" //lint:ignore SA1019 rsync's protocols 27 to 29 hash with MD4
+	"golang.org/x/crypto/md4"
 )
 
 // Algorithm names a strong hash. Its value is part of the encoding of a

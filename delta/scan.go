@@ -81,7 +81,7 @@ func (s *scanner) search(sp span) error {
 		if p > last {
 			break
 		}
-		block := -1
+		var block int
 		if p, block, err = s.roll(p, last); err != nil {
 			return err
 		}

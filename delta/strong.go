@@ -41,7 +41,7 @@ func (s *strong) sum(data []byte) []byte {
 		s.out = binary.LittleEndian.AppendUint64(s.out[:0], xxh3.HashSeed(data, uint64(p.Seed)))
 	case XXH64:
 		s.xxh64.ResetWithSeed(uint64(p.Seed))
-		s.xxh64.Write(data)
+		_, _ = s.xxh64.Write(data) // never fails
 		s.out = binary.LittleEndian.AppendUint64(s.out[:0], s.xxh64.Sum64())
 	default:
 		s.hash.Reset()

@@ -38,10 +38,14 @@ func (k *sink) commitAll() {
 			if len(k.held) == 0 {
 				since = time.Now()
 			}
-			if t.node != nil {
+			switch {
+			case t.node != nil:
 				k.finish(t.node)
-			} else {
+			case t.job != nil:
 				k.end(t.job)
+			}
+			for _, j := range t.jobs {
+				k.end(j)
 			}
 		case <-k.wake:
 		case <-tick.C:

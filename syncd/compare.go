@@ -55,6 +55,9 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 			k.failed(p, err)
 			return nil
 		}
+		if k.opt.DryRun && c.IsDir() {
+			k.wouldMakeWay(n, e.Name)
+		}
 	}
 	var g *linkGroup
 	if old != nil {
@@ -192,7 +195,18 @@ func (k *sink) makeWay(n *node, name string) error {
 		}
 		return nil
 	}
-	return n.dir.RemoveTree(name, k.opt.OneFS, k.visit())
+	return n.dir.RemoveTree(name, k.opt.OneFS, k.visitBelow(n.join(name)))
+}
+
+// wouldMakeWay is makeWay of a dry run: it shows what would be deleted.
+func (k *sink) wouldMakeWay(n *node, name string) {
+	if !k.opt.Delete {
+		return
+	}
+	p := n.join(name)
+	if err := k.countTree(n.dir, p, name, k.visitBelow(p)); err != nil {
+		k.failed(p, err)
+	}
 }
 
 // arrow is the direction of content in itemized lines, as the client sees it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
+	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
 // Exit codes, which are rsync's.
@@ -74,6 +75,8 @@ func ExitCode(err error) int {
 		return ExitTimeout
 	case errors.Is(err, native.ErrProtocol):
 		return ExitProtocol
+	case isStockError(err):
+		return rsync.ExitCode(err)
 	case errors.As(err, &file), errors.As(err, &path):
 		return ExitFileIO
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
@@ -81,4 +84,13 @@ func ExitCode(err error) int {
 		return ExitStream
 	}
 	return ExitStream
+}
+
+// isStockError tells errors of the stock dialect, whose codes it knows best.
+func isStockError(err error) bool {
+	var exit *rsync.ExitError
+	var arg *rsync.ArgError
+	var daemon *rsync.DaemonError
+	return errors.As(err, &exit) || errors.As(err, &arg) || errors.As(err, &daemon) ||
+		errors.Is(err, rsync.ErrProtocol) || errors.Is(err, rsync.ErrStream) || errors.Is(err, rsync.ErrUnsupported)
 }

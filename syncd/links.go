@@ -135,43 +135,49 @@ func (k *sink) linkAll() {
 	}
 }
 
-// makeLink makes one link, unless it is there.
+// makeLink makes one link, unless it is there, and reports it.
 func (k *sink) makeLink(t *linkTask) {
 	n, p := t.node, t.node.join(t.entry.Name)
 	defer k.drop(n)
-	if k.opt.DryRun {
-		if t.isNew {
-			k.item(p, &t.entry, item{update: 'h', isNew: true}, t.path)
-		}
-		return
+	i := item{update: 'h', isNew: true}
+	var cur wire.Entry
+	if !t.isNew && n.dir.EntryInto(t.entry.Name, k.meta.Want(), &cur) == nil && cur.Type() == t.entry.Type() {
+		i.isNew, i.change = false, k.meta.Diff(&cur, &t.entry)
 	}
+	switch is, err := k.link(t, &cur); {
+	case err != nil:
+		k.failed(p, err)
+	case !is:
+		k.touch(n)
+		k.item(p, &t.entry, i, t.path)
+	}
+}
+
+// link makes one link. is says that cur, which has the name, is it already.
+func (k *sink) link(t *linkTask, cur *wire.Entry) (is bool, err error) {
+	if k.opt.DryRun && k.root == nil {
+		return false, nil
+	}
+	var first wire.Entry
 	dir, name, err := k.at(t.path)
-	if err != nil {
-		k.failed(p, err)
-		return
+	if err == nil {
+		defer dir.Close()
+		first, err = dir.Entry(name, tree.Want{})
 	}
-	defer dir.Close()
-	first, err := dir.Entry(name, tree.Want{})
-	if err != nil {
-		k.failed(p, err)
-		return
+	switch {
+	case err == nil && cur.Dev == first.Dev && cur.Ino == first.Ino:
+		return true, nil
+	case k.opt.DryRun:
+		return false, nil // the first name may not be there
+	case err != nil:
+		return false, err
 	}
-	cur, err := n.dir.Entry(t.entry.Name, tree.Want{})
-	if err == nil && cur.Dev == first.Dev && cur.Ino == first.Ino {
-		return
-	}
-	if err == nil && cur.IsDir() {
-		if err := k.makeWay(n, t.entry.Name); err != nil {
-			k.failed(p, err)
-			return
+	if cur.IsDir() {
+		if err := k.makeWay(t.node, t.entry.Name); err != nil {
+			return false, err
 		}
 	}
-	if err := n.dir.Link(dir, name, t.entry.Name); err != nil {
-		k.failed(p, err)
-		return
-	}
-	k.touch(n)
-	k.item(p, &t.entry, item{update: 'h', isNew: t.isNew}, t.path)
+	return false, t.node.dir.Link(dir, name, t.entry.Name)
 }
 
 // at opens the directory that holds path now: a staged directory above it has

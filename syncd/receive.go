@@ -75,8 +75,19 @@ func (k *sink) received(b *batch) error {
 	k.mu.Lock()
 	b.at++
 	k.mu.Unlock()
-	k.tasks <- task{job: j}
+	// Handing over costs a wake-up, most of the time: small files go together.
+	if k.arrivals = append(k.arrivals, j); len(k.arrivals) >= handOver || j.entry.Size > plainFile {
+		k.handOver()
+	}
 	return nil
+}
+
+// handOver gives what has been received to the committer.
+func (k *sink) handOver() {
+	if len(k.arrivals) > 0 {
+		k.tasks <- task{jobs: k.arrivals}
+		k.arrivals = nil
+	}
 }
 
 // onEnd takes the end of the oldest READ.
@@ -93,6 +104,7 @@ func (k *sink) onEnd(id uint32) error {
 			return err
 		}
 	}
+	k.handOver()
 	k.mu.Lock()
 	k.reads = k.reads[1:]
 	k.cond.Signal()
@@ -221,7 +233,7 @@ func (k *sink) openTarget(j *job) bool {
 		j.inplace = j.err == nil
 		return j.err == nil
 	case j.node.private:
-		j.file, j.err = j.node.dir.Create(j.entry.Name)
+		j.file, j.err = j.node.dir.Create(j.entry.Name, j.entry.Mode)
 		if !errors.Is(j.err, os.ErrExist) {
 			return j.err == nil
 		}

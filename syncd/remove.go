@@ -132,6 +132,18 @@ func (k *sink) visit() tree.Visit {
 	}
 }
 
+// visitBelow is visit for a directory that something takes the place of: as
+// with rsync that is no deletion, what was in it is.
+func (k *sink) visitBelow(top string) tree.Visit {
+	visit := k.visit()
+	return func(p string, step tree.Step) (bool, error) {
+		if p == top && step == tree.StepDir {
+			return true, nil
+		}
+		return visit(p, step)
+	}
+}
+
 // countTree does for a dry run what RemoveTree does, but the removing.
 func (k *sink) countTree(dir *tree.Dir, p, name string, visit tree.Visit) error {
 	e, err := dir.Entry(name, tree.Want{})

@@ -20,22 +20,39 @@ const keepAlive = 5 * time.Second
 // notes receives what a sink says to the person at the source's end.
 type notes func(native.Note)
 
-// answer serves a sink until its BYE and returns the result in it. Requests
+// answer serves a sink until its BYE and returns the result in it. After an
+// error the connection is closed. Requests
 // are read by a goroutine of its own, so that a sink never waits for room to
 // ask while its source waits for room to answer.
 //
 //	reader (1 goroutine)      Next -> NOTE: note(), others -> queue
 //	answerer (the caller)     queue -> page or read, Flush when it is empty
-func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own func() *Result) ([]byte, error) {
+func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own func() *Result) (result []byte, err error) {
+	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// The protocol bounds what may be unanswered, so the reader never blocks.
-	queue := make(chan any, native.MaxLists+native.MaxReads+1)
 	var signatures atomic.Int64 // bytes of those in the queue
 	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer func() {
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // what came first says more
+		}
+		if parent.Err() == nil {
+			tell(a, err)
+		}
+		a.Close()
+	}()
+	// The protocol bounds what may be unanswered, so the reader never blocks.
+	queue := make(chan any, native.MaxLists+native.MaxReads+1)
 	reader.Go(func() {
 		defer close(queue)
-		cancel(readRequests(a, queue, note, &signatures))
+		if err := readRequests(a, queue, note, &signatures); err != nil {
+			cancel(err)
+		}
 	})
 	stop := keepAlives(a.Nop)
 	defer stop()
@@ -66,8 +83,9 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 		case *native.Sign:
 			err = s.answerSign(ctx, a, r)
 		case *native.Delta:
+			n := int64(len(r.Sig))
 			err = s.answerDelta(ctx, a, r)
-			signatures.Add(-int64(len(r.Sig)))
+			signatures.Add(-n)
 		case *native.Bye:
 			err = a.Bye(own().JSON())
 			if err == nil {
@@ -75,11 +93,19 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 			}
 		}
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
-				err = errors.Join(cause, err)
-			}
 			return nil, err
 		}
+	}
+}
+
+// tell lets the sink know why its source gives up, unless it is the one that
+// said so, or is not there to hear it.
+func tell(a *native.Answerer, err error) {
+	var said *native.FatalError
+	switch code := ExitCode(err); {
+	case errors.As(err, &said), code == ExitTimeout, code == ExitStream:
+	default:
+		a.Fatal(code, err.Error())
 	}
 }
 
@@ -111,11 +137,13 @@ func readRequests(a *native.Answerer, queue chan<- any, note notes, signatures *
 
 // keepAlives calls nop regularly until stop is called. An error of nop is
 // seen by whoever uses the connection next.
-func keepAlives(nop func() error) (stop func()) {
+func keepAlives(nop func() error) (stop func()) { return keepAlivesEvery(keepAlive, nop) }
+
+func keepAlivesEvery(period time.Duration, nop func() error) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		t := time.NewTicker(keepAlive)
+		t := time.NewTicker(period)
 		defer t.Stop()
 		for {
 			select {

@@ -127,7 +127,7 @@ func (s *Server) start(c net.Conn) {
 	}
 	s.count++
 	cfg := s.cfg.Load()
-	n := &session{server: s, cfg: cfg, net: c, stats: NewStats(),
+	n := &session{server: s, cfg: cfg, net: c, stats: NewStats(), began: time.Now(),
 		log: s.log.With("session", s.count, "client", c.RemoteAddr().String())}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	n.full = cfg.MaxConnections > 0 && len(s.sessions) >= cfg.MaxConnections

@@ -29,10 +29,14 @@ type session struct {
 	stats  *Stats
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	full   bool           // too many clients: refuse
+	full   bool // too many clients: refuse
+	began  time.Time
 	module *config.Module // set by Server.enter
 
-	conn  *wire.Conn
+	conn *wire.Conn
+	// stockErr is what is wrong with a stock client's arguments.
+	stockErr error
+
 	hello *native.ClientHello
 	opt   Options
 	alg   delta.Algorithm
@@ -53,6 +57,10 @@ func (n *session) serve() {
 	stop := context.AfterFunc(n.ctx, func() { n.conn.Close() })
 	defer stop()
 
+	if n.isStock() {
+		n.serveStock()
+		return
+	}
 	if err := n.handshake(); err != nil {
 		n.logRefusal(err)
 		return
@@ -100,8 +108,7 @@ func (n *session) logRefusal(err error) {
 // handshake reads the client's hello and answers it. It has a deadline as a
 // whole: a client that sends a byte now and then holds no place.
 func (n *session) handshake() error {
-	late := time.AfterFunc(n.cfg.HandshakeTimeout, func() { n.cancel(errors.New("the handshake took too long")) })
-	defer late.Stop()
+	defer n.hurry()()
 	h, err := native.ReadClientHello(n.conn)
 	var answer *native.ServerHello
 	if err == nil {
@@ -229,13 +236,7 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 	for i, p := range n.hello.Paths {
 		paths[i] = string(p)
 	}
-	v, err := openView(paths, func(p string) (*tree.Root, error) {
-		p = strings.TrimSuffix(p, "/")
-		if p != "" && p != "." && hidden.Excluded(p, true, filter.Sender) {
-			return nil, fs.ErrNotExist
-		}
-		return root.Sub(p, false)
-	})
+	v, err := openView(paths, moduleOpener(root, hidden))
 	if err != nil {
 		return n.refuseLate(native.CodePath, describe(strings.Join(printablePaths(n.hello.Paths), " "), err))
 	}
@@ -258,9 +259,6 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 		numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt)}
 	a := native.NewAnswerer(n.conn)
 	_, err = s.answer(n.ctx, a, n.logNote, func() *Result { return n.stats.Result(n.stats.exit()) })
-	if err != nil {
-		n.tell(a.Fatal, err)
-	}
 	return err
 }
 
@@ -349,15 +347,6 @@ func (n *session) fsync() Fsync {
 		return n.opt.Fsync
 	}
 	return own
-}
-
-// tell sends the peer an error that is ours; one of the connection it sees.
-func (n *session) tell(fatal func(int, string), err error) {
-	var peer *native.FatalError
-	if errors.As(err, &peer) || n.ctx.Err() != nil {
-		return
-	}
-	fatal(ExitCode(err), err.Error())
 }
 
 func (n *session) logNote(note native.Note) {

@@ -160,7 +160,7 @@ func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delt
 	case errors.Is(err, errEnded):
 		return failed, nil
 	case err != nil && ctx.Err() != nil:
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	case isReadError(err):
 		return asChange(f, r.File.Version, err), nil
 	case err != nil:

@@ -27,6 +27,7 @@ const (
 	batchSize  = 40 << 10 // bytes of a READ's payload; an Answerer takes 64 KiB
 	batchBytes = 4 << 20  // bytes of bodies that a READ asks for, at least one file
 	taskQueue  = 256
+	handOver   = 32 // small files that the receiver gives to the committer at a time
 )
 
 // upstream is what a sink needs of a source, wherever it is. Requests may
@@ -94,6 +95,7 @@ type sink struct {
 	spool   spool // what to delete
 
 	// receiver
+	arrivals []*job // received, not handed over
 	hash     *hasher
 	copier   wire.Copier // also of the worker
 	unpacker *zstd.Decoder
@@ -145,6 +147,7 @@ type arrived struct {
 // references.
 type task struct {
 	job  *job
+	jobs []*job
 	node *node
 }
 
@@ -297,4 +300,5 @@ func (k *sink) dropAll() {
 		drop(b.jobs[b.at:])
 	}
 	drop(k.retries)
+	drop(k.arrivals)
 }

@@ -31,7 +31,7 @@ type source struct {
 	view    *view
 	rules   *filter.List // the client's
 	hidden  *filter.List // the module's, matched from the module's root; may be nil
-	below   string       // path of the view below the module's root
+	below   string       // path below the module's root of a view of content
 	oneFS   bool
 	numeric bool
 	alg     delta.Algorithm
@@ -58,10 +58,18 @@ func (s *source) Close() {
 
 // excluded reports whether a filter hides the path p.
 func (s *source) excluded(p string, isDir bool) bool {
-	if s.hidden != nil && s.hidden.Match(path.Join(s.below, p), isDir, filter.Sender) == filter.Exclude {
+	if s.hidden != nil && s.hidden.Match(s.place(p), isDir, filter.Sender) == filter.Exclude {
 		return true
 	}
 	return s.rules.Match(p, isDir, filter.Sender) == filter.Exclude
+}
+
+// place returns where the path p of the view is below the module's root.
+func (s *source) place(p string) string {
+	if s.view.root == nil {
+		return s.view.given(p)
+	}
+	return path.Join(s.below, p)
 }
 
 // open returns the directory at p, which stays the cache's. A filter that
@@ -233,30 +241,9 @@ func (s *source) pageOne(l *native.List, want tree.Want, w *native.PageWriter) e
 
 // openFile opens the file at p if it is the version asked for.
 func (s *source) openFile(p string, want wire.Version) (*os.File, error) {
-	dirPath, name := path.Split(p)
-	dirPath = strings.TrimSuffix(dirPath, "/")
-	if s.excluded(p, false) {
-		return nil, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
-	}
-	var f *os.File
-	var v wire.Version
-	if dirPath == "" && s.view.root == nil {
-		dir, name, err := s.view.parent(p)
-		if err != nil {
-			return nil, err
-		}
-		defer dir.Close()
-		if f, v, err = dir.Open(name); err != nil {
-			return nil, err
-		}
-	} else {
-		d, err := s.open(dirPath)
-		if err != nil {
-			return nil, err
-		}
-		if f, v, err = d.dir.Open(name); err != nil {
-			return nil, err
-		}
+	f, v, err := s.openAny(p)
+	if err != nil {
+		return nil, err
 	}
 	if v != want {
 		f.Close()
@@ -264,6 +251,28 @@ func (s *source) openFile(p string, want wire.Version) (*os.File, error) {
 	}
 	settle(v)
 	return f, nil
+}
+
+// openAny opens the file at p, whatever version it is.
+func (s *source) openAny(p string) (*os.File, wire.Version, error) {
+	dirPath, name := path.Split(p)
+	dirPath = strings.TrimSuffix(dirPath, "/")
+	if s.excluded(p, false) {
+		return nil, wire.Version{}, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
+	}
+	if dirPath == "" && s.view.root == nil {
+		dir, name, err := s.view.parent(p)
+		if err != nil {
+			return nil, wire.Version{}, err
+		}
+		defer dir.Close()
+		return dir.Open(name)
+	}
+	d, err := s.open(dirPath)
+	if err != nil {
+		return nil, wire.Version{}, err
+	}
+	return d.dir.Open(name)
 }
 
 // errChanged says that a file is not the version that was asked for.

@@ -25,6 +25,7 @@ type arg struct {
 	name string // how it is shown
 	root *tree.Root
 	base string // its name in root
+	path string // as it was given
 }
 
 // opener opens a path that was given as an argument: its directory as a root.
@@ -50,7 +51,7 @@ func openView(paths []string, open opener) (_ *view, err error) {
 		if err != nil {
 			return v, err
 		}
-		a := arg{name: path.Base(p), root: root, base: path.Base(p)}
+		a := arg{name: path.Base(p), root: root, base: path.Base(p), path: p}
 		v.args = append(v.args, a)
 		dir, err := root.Dir("")
 		if err != nil {
@@ -100,6 +101,13 @@ func (v *view) arg(name string) (arg, bool) {
 		return arg{}, false
 	}
 	return v.args[i], true
+}
+
+// given returns the path p of a view of arguments as it would be given as one.
+func (v *view) given(p string) string {
+	first, rest, _ := strings.Cut(p, "/")
+	a, _ := v.arg(first)
+	return path.Join(a.path, rest)
 }
 
 // dir opens the directory at a path of the view. It is an error for the root

@@ -89,7 +89,7 @@ func (r *copyRange) stat() error {
 		// Copying forward in pieces would read what it has written.
 		return fileError("copy overlapping ranges of", r.src, r.srcOff, unix.EINVAL)
 	}
-	r.pair = devices{src: uint64(s.Dev), dst: uint64(d.Dev)}
+	r.pair = devices{src: s.Dev, dst: d.Dev}
 	r.means = r.c.lookup(r.pair, int(r.dst.Fd()))
 	return nil
 }

@@ -54,7 +54,7 @@ func (s *mmapSender) sendWindow(src *os.File, start, off, end int64) (int64, err
 		s.stats.Fallback("mmap: refused")
 		return end - off, s.copySender.SendFile(src, off, end-off)
 	}
-	defer unix.Munmap(m)
+	defer func() { _ = unix.Munmap(m) }() // it was mapped just now
 	if err := s.Flush(); err != nil {
 		return 0, err
 	}

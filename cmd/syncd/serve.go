@@ -30,6 +30,10 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 	c.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR` (host:port) rather than where the configuration says")
 	c.Flags().StringArrayVar(&modules, "module", nil, "serve `NAME=PATH[,rw]` besides the configuration's modules")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		// First of all: without a handler, SIGHUP would end the daemon.
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
 		load := func() (*config.Config, error) { return serveConfig(file, listen, modules) }
 		cfg, err := load()
 		if err != nil {
@@ -47,9 +51,6 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 		for _, l := range listeners {
 			log.Info("listening", "addr", l.Addr().String(), "modules", len(cfg.Modules))
 		}
-		hup := make(chan os.Signal, 1)
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
 		go func() {
 			for range hup {
 				cfg, err := load()

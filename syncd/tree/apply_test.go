@@ -166,7 +166,7 @@ func TestApplyModes(t *testing.T) {
 				must(t, d.Mkdir("x"))
 				must(t, tt.m.ApplyAt(d, "x", &want, nil))
 			} else {
-				f, err := d.Create("x")
+				f, err := d.Create("x", 0o600)
 				must(t, err)
 				defer f.Close()
 				must(t, tt.m.Apply(f, &want, old))
@@ -290,7 +290,7 @@ func bytesACL(n int) []wire.ACE {
 // The window is for comparing; what is set is the source's time to the nanosecond.
 func TestApplySetsTimesWithinTheWindow(t *testing.T) {
 	d, _ := testDir(t)
-	f, err := d.Create("file")
+	f, err := d.Create("file", 0o600)
 	must(t, err)
 	defer f.Close()
 	v, err := VersionOf(f)

@@ -52,21 +52,22 @@ func openCause(err error) error {
 	return err
 }
 
-// Create makes the file name for reading and writing, with mode 0600. It is
-// for directories that nobody sees yet; elsewhere see [Dir.Stage].
-func (d *Dir) Create(name string) (*os.File, error) {
+// Create makes the file name for reading and writing, with the permissions of
+// mode less the umask, which spares [Meta.Apply] a call. It is for directories
+// that nobody sees yet; elsewhere see [Dir.Stage].
+func (d *Dir) Create(name string, mode uint32) (*os.File, error) {
 	if err := checkName(name); err != nil {
 		return nil, d.fail("create", name, err)
 	}
-	fd, err := createAt(d.fd, name)
+	fd, err := createAt(d.fd, name, mode&0o777)
 	if err != nil {
 		return nil, d.fail("create", name, err)
 	}
 	return d.file(fd, name), nil
 }
 
-func createAt(dirfd int, name string) (int, error) {
-	return openat(dirfd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOCTTY, 0o600, 0)
+func createAt(dirfd int, name string, mode uint32) (int, error) {
+	return openat(dirfd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOCTTY, mode, 0)
 }
 
 // file makes the os.File of fd, which it takes over.

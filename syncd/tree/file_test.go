@@ -69,7 +69,7 @@ func TestVersionChanges(t *testing.T) {
 func TestCreate(t *testing.T) {
 	d, path := testDir(t)
 	for _, name := range oddNames {
-		f, err := d.Create(name)
+		f, err := d.Create(name, 0o600)
 		must(t, err)
 		_, err = f.WriteString(name)
 		must(t, err)
@@ -84,10 +84,10 @@ func TestCreate(t *testing.T) {
 		if info.Mode() != 0o600 {
 			t.Errorf("%q has mode %v", name, info.Mode())
 		}
-		_, err = d.Create(name)
+		_, err = d.Create(name, 0o600)
 		wantErr(t, err, fs.ErrExist, name)
 	}
 	must(t, os.Symlink("target", filepath.Join(path, "link")))
-	_, err := d.Create("link")
+	_, err := d.Create("link", 0o600)
 	wantErr(t, err, fs.ErrExist, "link")
 }

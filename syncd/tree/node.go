@@ -22,7 +22,7 @@ func (d *Dir) MakeNode(e *wire.Entry, private bool, m *Meta) error {
 		return err
 	}
 	if err := d.rename(stage, e.Name); err != nil {
-		d.unlink(stage, false)
+		_ = d.unlink(stage, false)
 		return d.fail("make", e.Name, err)
 	}
 	return nil
@@ -34,7 +34,7 @@ func (d *Dir) makeNode(name string, e *wire.Entry, m *Meta) error {
 		return d.fail("make", e.Name, err)
 	}
 	if err := d.finishNode(name, e, m); err != nil {
-		d.unlink(name, false)
+		_ = d.unlink(name, false)
 		return err
 	}
 	return nil

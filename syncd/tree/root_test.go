@@ -147,7 +147,7 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		calls := map[string]func() error{
 			"OpenDir":        func() error { _, err := d.OpenDir(name); return err },
 			"Open":           func() error { _, _, err := d.Open(name); return err },
-			"Create":         func() error { _, err := d.Create(name); return err },
+			"Create":         func() error { _, err := d.Create(name, 0o600); return err },
 			"Stage":          func() error { _, err := d.Stage(name); return err },
 			"StageDir":       func() error { _, err := d.StageDir(name); return err },
 			"MakeNode":       func() error { return d.MakeNode(&e, false, &m) },

@@ -85,7 +85,7 @@ func (d *Dir) Stage(name string) (*Staged, error) {
 	}
 	for range stagingTries {
 		stage := stagingName()
-		fd, err := createAt(d.fd, stage)
+		fd, err := createAt(d.fd, stage, 0o600)
 		if err == unix.EEXIST {
 			continue
 		}

@@ -107,7 +107,7 @@ func TestStageDir(t *testing.T) {
 	if s.Adopted || s.Dir.Path() != "dir" {
 		t.Errorf("%+v", s)
 	}
-	f, err := s.Dir.Create("file")
+	f, err := s.Dir.Create("file", 0o600)
 	must(t, err)
 	must(t, f.Close())
 	if got := names(t, d); len(got) != 0 {

@@ -37,7 +37,7 @@ func (d *Dir) StageDir(name string) (*StagedDir, error) {
 				parent: d, stage: stage, name: name}, nil
 		}
 		if err != nil && !adopted { // no fd left, for one
-			d.unlink(stage, true)
+			_ = d.unlink(stage, true)
 			return nil, d.fail("stage", name, err)
 		}
 		stage = randomStagingDirName()

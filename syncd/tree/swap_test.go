@@ -179,7 +179,7 @@ func (s *swapTest) read(d *Dir, name string) error {
 }
 
 func (s *swapTest) make(d *Dir, m *Meta, fifo *wire.Entry) error {
-	f, err := d.Create("new")
+	f, err := d.Create("new", 0o600)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (s *swapTest) stageDir(d *Dir) error {
 		return err
 	}
 	defer st.Discard()
-	f, err := st.Dir.Create("file")
+	f, err := st.Dir.Create("file", 0o600)
 	if err != nil {
 		return err
 	}

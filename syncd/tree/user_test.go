@@ -130,7 +130,7 @@ func userXattrs(t *testing.T, d *Dir) {
 		want := wire.Entry{Mode: unix.S_IFREG | mode, UID: nobody, GID: nobody,
 			Xattrs: []wire.Xattr{{Name: "user.x", Value: []byte{byte(i)}}}}
 		if i == 0 {
-			f, err := d.Create("readonly")
+			f, err := d.Create("readonly", 0o600)
 			must(t, err)
 			must(t, f.Close())
 		}

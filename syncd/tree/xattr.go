@@ -14,7 +14,13 @@ import (
 // of system.*, go their own way.
 func keepsXattr(name string, root bool) bool {
 	return strings.HasPrefix(name, "user.") ||
-		root && (strings.HasPrefix(name, "security.") || strings.HasPrefix(name, "trusted."))
+		root && (strings.HasPrefix(name, "security.") || strings.HasPrefix(name, "trusted.") && !isACLOfXFS(name))
+}
+
+// isACLOfXFS tells whether an xattr is a POSIX ACL, which XFS shows root a
+// second time, in the form that it has on disk (linux/fs/xfs/xfs_xattr.c).
+func isACLOfXFS(name string) bool {
+	return name == "trusted.SGI_ACL_FILE" || name == "trusted.SGI_ACL_DEFAULT"
 }
 
 // isLabel tells whether an xattr is a label that a security module gives every

@@ -165,6 +165,9 @@ func (a *Answerer) Fatal(code int, text string) {
 	_ = a.Flush()
 }
 
+// Close ends the connection; calls that wait for it return.
+func (a *Answerer) Close() { a.c.Close() }
+
 // Flush sends what is queued.
 func (a *Answerer) Flush() error {
 	a.mu.Lock()
