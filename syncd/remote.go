@@ -2,7 +2,6 @@ package syncd
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
@@ -12,13 +11,6 @@ import (
 type remote struct {
 	*native.Asker
 	conn *wire.Conn
-	bye  atomic.Bool // said: the source's own may come
-}
-
-// Bye implements upstream.
-func (r *remote) Bye(result []byte) error {
-	r.bye.Store(true)
-	return r.Asker.Bye(result)
 }
 
 // run hands the answers to k until the source's BYE.
@@ -49,9 +41,6 @@ func (r *remote) run(k *sink) (peer []byte, err error) {
 		case native.TypeEnd:
 			err = k.onEnd(a.ID)
 		case native.TypeBye:
-			if !r.bye.Load() {
-				return nil, fmt.Errorf("%w: a BYE before the sink's", native.ErrProtocol)
-			}
 			return append([]byte(nil), a.Payload...), nil
 		default:
 			err = fmt.Errorf("%w: a frame of type %d in an answer", native.ErrProtocol, a.Type)

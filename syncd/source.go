@@ -34,9 +34,11 @@ type source struct {
 	below   string       // path below the module's root of a view of content
 	oneFS   bool
 	numeric bool
-	alg     delta.Algorithm
-	stats   *Stats
-	packer  *packer // nil: nothing is compressed
+	// diskACLs is tree.Want's, for a stock sink.
+	diskACLs bool
+	alg      delta.Algorithm
+	stats    *Stats
+	packer   *packer // nil: nothing is compressed
 
 	dirs []openDir // most recently used last
 	hash *hasher
@@ -105,7 +107,7 @@ func (s *source) open(p string) (*openDir, error) {
 func (s *source) page(l *native.List, w *native.PageWriter) (more bool, flags uint8, err error) {
 	w.Reset()
 	want := tree.Want{Xattrs: l.Want&native.WantXattrs != 0, ACLs: l.Want&native.WantACLs != 0,
-		Names: l.Want&native.WantNames != 0 && !s.numeric}
+		Names: l.Want&native.WantNames != 0 && !s.numeric, DiskACLs: s.diskACLs}
 	switch {
 	case l.Want&native.WantOne != 0:
 		return false, 0, s.pageOne(l, want, w)

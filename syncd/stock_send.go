@@ -95,7 +95,7 @@ func (x *stockSource) attributes(p string) (e wire.Entry) {
 	if p == "." {
 		d, err := x.src.open("")
 		if err == nil {
-			_ = d.dir.EntryInto(".", tree.Want{Xattrs: true}, &e)
+			_ = d.dir.EntryInto(".", tree.Want{Xattrs: true, DiskACLs: true}, &e)
 		}
 		return e
 	}

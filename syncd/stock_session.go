@@ -203,7 +203,7 @@ func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
 	if !a.Sender {
 		return Exitf(ExitUnsupported, "stock clients can't send to this server yet")
 	}
-	src := &source{rules: filters, hidden: hidden, oneFS: a.OneFileSystem > 0, numeric: a.NumericIDs || n.module.NumericIDs, stats: n.stats}
+	src := &source{rules: filters, hidden: hidden, oneFS: a.OneFileSystem > 0, numeric: a.NumericIDs || n.module.NumericIDs, diskACLs: true, stats: n.stats}
 	x := &stockSource{stockPeer: p, src: src}
 	if err := x.openArgs(root, a.Paths); err != nil {
 		return err

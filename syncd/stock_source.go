@@ -143,7 +143,7 @@ func (x *stockSource) answerAll(ctx context.Context) error {
 			return err
 		}
 		var q *stockRequest
-		ok := true
+		var ok bool
 		select {
 		case q, ok = <-x.queue:
 		default:

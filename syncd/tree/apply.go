@@ -108,7 +108,7 @@ func (a *applier) owners() {
 // xattrs sets and removes until the xattrs are want's. It comes after chown,
 // which removes security.capability.
 func (a *applier) xattrs() {
-	cur, err := readXattrs(a.h, a.m.process().root)
+	cur, err := readXattrs(a.h, a.m.process().root, false)
 	if err != nil {
 		a.failed("getxattr", err)
 		return

@@ -10,6 +10,10 @@ type Want struct {
 	Xattrs bool // Xattrs: user.*, and as root security.* and trusted.*
 	ACLs   bool // ACL and DefaultACL
 	Names  bool // User, Group and the Name of ACEs
+	// DiskACLs has Xattrs hold the ACLs too, in the form in which XFS shows
+	// them to root: stock rsync takes them for attributes like any other, and
+	// removes them where the sender has none.
+	DiskACLs bool
 }
 
 // Entry returns the metadata of name, or with "." of the directory itself.
@@ -68,7 +72,7 @@ func (d *Dir) pinnedEntry(name string, w Want, e *wire.Entry) error {
 		}
 	}
 	if w.Xattrs {
-		if e.Xattrs, err = readXattrs(h, isRoot()); err != nil {
+		if e.Xattrs, err = readXattrs(h, isRoot(), w.DiskACLs); err != nil {
 			return d.fail("getxattr", name, err)
 		}
 	}

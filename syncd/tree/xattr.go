@@ -30,8 +30,8 @@ func isLabel(name string) bool {
 }
 
 // readXattrs returns the xattrs of h that are kept, sorted by name, nil if
-// there are none or if the file system has none.
-func readXattrs(h handle, root bool) ([]wire.Xattr, error) {
+// there are none or if the file system has none. diskACLs is [Want]'s.
+func readXattrs(h handle, root, diskACLs bool) ([]wire.Xattr, error) {
 	buf := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buf)
 	size, err := h.listxattr(buf[:])
@@ -43,7 +43,7 @@ func readXattrs(h handle, root bool) ([]wire.Xattr, error) {
 	}
 	var list []wire.Xattr
 	for name := range bytes.SplitSeq(buf[:size], []byte{0}) {
-		if keepsXattr(string(name), root) {
+		if keepsXattr(string(name), root) || diskACLs && root && isACLOfXFS(string(name)) {
 			list = append(list, wire.Xattr{Name: string(name)})
 		}
 	}

@@ -21,6 +21,8 @@ type List struct {
 	// Dir is the number of the directory that the list describes, -1 for a
 	// first list without a root.
 	Dir int
+	// Path is that of the directory Dir, "" if that is the root or none.
+	Path string
 	// IOError has the sender's error bits so far.
 	IOError int
 
@@ -44,6 +46,16 @@ func (l *List) File(ndx int) *File {
 		return nil
 	}
 	return l.at(int(l.order[ndx-l.Start]))
+}
+
+// Name returns the path of the entry of that NDX and whether it is a directory,
+// without unpacking the entry. It is "" where File is nil.
+func (l *List) Name(ndx int) (name string, dir bool) {
+	if !l.Has(ndx) || l.dropped[ndx] {
+		return "", false
+	}
+	b, dir := l.name(l.order[ndx-l.Start])
+	return strings.TrimPrefix(string(b), "/"), dir
 }
 
 // All calls use for each entry in sorted order, dropped ones left out.

@@ -50,7 +50,7 @@ func (d *ListDecoder) Next(dir int) (*List, error) {
 
 // list reads entries up to the end, and what follows it.
 func (d *ListDecoder) list(dir int) (*List, error) {
-	l := &List{Start: d.next, Dir: dir, t: d.t}
+	l := &List{Start: d.next, Dir: dir, Path: d.dirs.path, t: d.t}
 	defer d.r.s.listing()()
 	for {
 		flags, end, ioErr, err := d.xmitFlags()

@@ -62,7 +62,7 @@ func (e *ListEncoder) Next(dir int) error {
 // Done says that there are no more lists.
 func (e *ListEncoder) Done() error { return e.w.NDX(NDXListEOF) }
 
-func (e *ListEncoder) begin(dir int) { e.l = &List{Start: e.next, Dir: dir, t: e.t} }
+func (e *ListEncoder) begin(dir int) { e.l = &List{Start: e.next, Dir: dir, Path: e.dirs.path, t: e.t} }
 
 // End ends the list, with the error bits so far, and returns it
 // (flist.c:send_file_list, write_end_of_flist).

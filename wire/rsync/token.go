@@ -199,7 +199,7 @@ func (w *Writer) literals(src *os.File, off, n int64) (sent int64, err error) {
 	var failed error
 	for done := int64(0); done < sent; {
 		piece := min(sent-done, maxLiteral)
-		w.write([]byte{byte(piece), byte(piece >> 8), byte(piece >> 16), byte(piece >> 24)})
+		_ = w.write([]byte{byte(piece), byte(piece >> 8), byte(piece >> 16), byte(piece >> 24)}) // kept in w.err
 		if err := w.sendFile(src, off+done, piece); err != nil && failed == nil {
 			failed = err
 		}

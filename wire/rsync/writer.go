@@ -153,8 +153,8 @@ func (w *Writer) Message(m Message) error {
 	}
 	var h [4]byte
 	putFrame(h[:], code, len(body))
-	w.write(h[:])
-	w.write(body)
+	_ = w.write(h[:]) // an error stays for flush
+	_ = w.write(body)
 	return w.flush()
 }
 
@@ -201,7 +201,7 @@ func (w *Writer) KeepAlive() error {
 	}
 	var h [4]byte
 	putFrame(h[:], MsgData, 0)
-	w.write(h[:])
+	_ = w.write(h[:]) // an error stays for flush
 	return w.flush()
 }
 
