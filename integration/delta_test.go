@@ -185,7 +185,7 @@ func TestAltDests(t *testing.T) {
 	check(t, os.Remove(filepath.Join(top, "old", "new")))
 	d := serveDir(t, top)
 	for _, way := range []string{"local", "push", "pull"} {
-		for option, links := range map[string]uint64{"--link-dest=../old": 2, "--copy-dest=../old": 1, "--compare-dest=../old": 0} {
+		for option, links := range map[string]int{"--link-dest=../old": 2, "--copy-dest=../old": 1, "--compare-dest=../old": 0} {
 			t.Run(way+option, func(t *testing.T) {
 				dst := filepath.Join(top, "dst")
 				check(t, os.RemoveAll(dst))
@@ -207,7 +207,7 @@ func TestAltDests(t *testing.T) {
 				} else {
 					check(t, err)
 					judge(t, src, dst)
-					if st.Nlink < links {
+					if int(st.Nlink) < links {
 						t.Errorf("%d links, want %d", st.Nlink, links)
 					}
 				}
