@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
@@ -38,14 +36,14 @@ func (t *Transfer) connect(ctx context.Context, to Location) (*wire.Conn, error)
 	c, err := d.DialContext(ctx, "tcp", to.Host)
 	if err != nil {
 		code := ExitSocket
+		op, _ := errors.AsType[*net.OpError](err)
 		switch {
 		case ctx.Err() != nil:
 			code = ExitSignal
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		case op != nil && op.Timeout(): // the dialer's or the kernel's
 			code = ExitConnTimeout
 		}
-		var op *net.OpError
-		if errors.As(err, &op) {
+		if op != nil {
 			err = op.Err
 		}
 		return nil, Exitf(code, "connect to %s: %w", to.Host, err)

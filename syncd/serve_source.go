@@ -13,9 +13,10 @@ import (
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
-// keepAlive is how often an idle side of a session says that it is there.
-// Timeouts below three times that are not served well, and are refused.
-const keepAlive = 5 * time.Second
+// keepAlive is how often a side of a session says that it is there, so that the
+// other's timeout runs out only if it is not. It is less than the least timeout
+// that makes sense; 32 bytes a second are no traffic.
+const keepAlive = 700 * time.Millisecond
 
 // notes receives what a sink says to the person at the source's end.
 type notes func(native.Note)
