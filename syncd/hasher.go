@@ -9,9 +9,16 @@ import (
 	"github.com/seed9553035b/syncd/delta"
 )
 
-// hashBlock is how much is hashed between two steps of a pump: little enough
-// that the pump finds it, or has left it, in the processor's cache.
-const hashBlock = 256 << 10
+// Tuning of hashing.
+const (
+	// hashBlock is how much is read to be hashed at a time: it stays in the
+	// second-level cache of the processor.
+	hashBlock = 256 << 10
+
+	// hashApart is the length in bytes from which bodies are hashed by another
+	// goroutine while the stream goes on.
+	hashApart = 1 << 20
+)
 
 // hasher hashes ranges of files out of the page cache. What it reads is not on
 // the way of a body; it counts as Stats.Hash.

@@ -63,6 +63,8 @@ type job struct {
 	staged *tree.Staged
 	file   *os.File // where the content goes; of sums, where it is compared
 	holes  bool
+	apart  bool           // the checker verifies what arrives
+	check  error          // what the checker could not read
 	bad    []native.Range // arrived, but not as the source's digest says
 
 	superseded bool // another job has taken its place
@@ -82,6 +84,7 @@ func (j *job) request() native.ReadFile {
 		j.want = []native.Range{{N: j.entry.Size}}
 	}
 	j.at, j.next = 0, j.want[0].Off
+	j.apart = j.phase == fetching && j.entry.Size >= hashApart
 	return f
 }
 

@@ -75,6 +75,10 @@ func (k *sink) received(b *batch) error {
 	k.mu.Lock()
 	b.at++
 	k.mu.Unlock()
+	if j.apart {
+		k.checks <- check{j: j, done: true}
+		return nil
+	}
 	// Handing over costs a wake-up, most of the time: small files go together.
 	if k.arrivals = append(k.arrivals, j); len(k.arrivals) >= handOver || j.entry.Size > plainFile {
 		k.handOver()
@@ -171,7 +175,9 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 	if j.fail != nil || !j.expect(off, n) {
 		return unasked("a range", id)
 	}
-	k.hash.start()
+	if !j.apart {
+		k.hash.start()
+	}
 	if j.phase == comparing {
 		// What shrank or can't be read differs, and is fetched.
 		j.differs = k.hash.add(j.file, off, n) != nil || j.differs
@@ -182,18 +188,21 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 	if err != nil {
 		return err
 	}
-	if j.err == nil && t.Digest != nil && !bytes.Equal(t.Digest, k.hash.digest()) {
-		if j.phase == comparing {
-			j.differs = true
-		} else {
-			j.bad = append(j.bad, native.Range{Off: off, N: n})
-		}
+	switch {
+	case j.apart:
+		k.checks <- check{j: j, off: off, n: n, digest: append([]byte{}, t.Digest...)}
+	case j.err != nil || t.Digest == nil:
+	case bytes.Equal(t.Digest, k.hash.digest()):
+	case j.phase == comparing:
+		j.differs = true
+	default:
+		j.bad = append(j.bad, native.Range{Off: off, N: n})
 	}
 	return k.ended(j, t.Status, int(t.Errno), id)
 }
 
-// body moves one body, in steps that are hashed while they are in the
-// processor's cache.
+// body moves one body. A small one goes in steps that are hashed while they are
+// in the processor's cache.
 func (k *sink) body(j *job, off, n int64, b bodies) error {
 	if !k.openTarget(j) {
 		return b.Discard(n)
@@ -201,6 +210,9 @@ func (k *sink) body(j *job, off, n int64, b bodies) error {
 	k.stats.Literal.Add(n)
 	for n > 0 {
 		m := min(n, hashBlock)
+		if j.apart {
+			m = min(n, checkPiece)
+		}
 		err := b.RecvFile(j.file, off, m)
 		var fe *wire.FileError
 		switch {
@@ -210,7 +222,11 @@ func (k *sink) body(j *job, off, n int64, b bodies) error {
 			return err
 		}
 		off, n = off+m, n-m
-		if j.err == nil {
+		switch {
+		case j.err != nil:
+		case j.apart:
+			k.checks <- check{j: j, off: off - m, n: m}
+		default:
 			j.err = k.hash.add(j.file, off-m, m)
 		}
 		if j.err != nil {

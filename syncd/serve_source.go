@@ -1,6 +1,7 @@
 package syncd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,10 @@ func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) er
 	if !r.SumsOnly {
 		s.stats.Transferred.Add(1)
 	}
-	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version}
+	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: len(want.Ranges) > 0}
+	if want.Version.Size >= hashApart {
+		send.key, _ = s.sumKey(f, want.Version)
+	}
 	return sendFile(send, f, want, r.SumsOnly)
 }
 
@@ -204,6 +208,8 @@ type fileSender struct {
 	f       *os.File
 	version wire.Version
 	pack    packing
+	key     sumKey // zero if nothing is remembered of the file
+	again   bool   // ranges are asked for: what is remembered may be wrong
 }
 
 func (t *fileSender) failed(err error) error {
@@ -226,33 +232,49 @@ func (t *fileSender) data(off, n int64, final bool) (done bool, err error) {
 	return t.raw(off, n, final)
 }
 
-// raw sends one DATA frame. Each piece is hashed right before it is pumped,
-// while it is in the processor's cache.
+// raw sends one DATA frame. A large body is hashed by another goroutine while it
+// is pumped: both cost about the same.
 func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 	h := t.s.hash
 	h.start()
+	var bad error // what made the file unreadable, the stream being in step
+	var hashing sync.WaitGroup
+	defer hashing.Wait()
+	key, keep := t.key, t.key.dev != 0 && n >= hashApart
+	key.off, key.n = off, n
+	var known []byte
+	if keep && !t.again {
+		known = t.s.memory.get(key)
+	}
+	switch {
+	case known != nil:
+	case n >= hashApart:
+		hashing.Go(func() { bad = h.add(t.f, off, n) })
+	default:
+		bad = h.add(t.f, off, n)
+	}
 	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {
-		bad := error(nil) // what made the file unreadable, the stream being in step
-		for at := off; at < off+n; {
-			m := min(hashBlock, off+n-at)
-			if bad == nil {
-				bad = h.add(t.f, at, m)
-			}
-			if !t.r.SumsOnly {
-				err := send(t.f, at, m)
-				var fe *wire.FileError
-				if errors.As(err, &fe) {
-					bad = err
-				} else if err != nil {
-					return native.Trailer{}, err
-				}
-			}
-			at += m
-		}
+		var sent error
 		if !t.r.SumsOnly {
+			sent = send(t.f, off, n)
 			t.s.stats.Literal.Add(n)
 		}
-		tr := trailer(t.f, t.version, h.digest(), bad, final)
+		hashing.Wait()
+		if fe, ok := errors.AsType[*wire.FileError](sent); ok {
+			bad = fe
+		} else if sent != nil {
+			return native.Trailer{}, sent
+		}
+		if known == nil {
+			known = h.digest()
+			keep = keep && bad == nil
+		} else {
+			keep = false
+		}
+		tr := trailer(t.f, t.version, known, bad, final)
+		if keep && unchanged(t.f, t.version) == native.StatusOK {
+			t.s.memory.put(key, bytes.Clone(known))
+		}
 		done = tr.Status == native.StatusChanged || tr.Status == native.StatusError
 		return tr, nil
 	})

@@ -19,6 +19,7 @@ import (
 // every connection that it accepts.
 type Server struct {
 	log *slog.Logger
+	sum *memory
 	cfg atomic.Pointer[config.Config]
 
 	mu       sync.Mutex
@@ -54,7 +55,7 @@ func hiddenIn(m *config.Module) (*filter.List, error) {
 
 // NewServer returns a server for a valid configuration.
 func NewServer(cfg *config.Config, log *slog.Logger) *Server {
-	s := &Server{log: log, sessions: make(map[*session]struct{}), modules: make(map[string]int)}
+	s := &Server{log: log, sum: newMemory(), sessions: make(map[*session]struct{}), modules: make(map[string]int)}
 	s.cfg.Store(cfg)
 	return s
 }

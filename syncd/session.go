@@ -256,7 +256,7 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 		below = strings.TrimSuffix(paths[0], "/")
 	}
 	s := &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
-		numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt)}
+		numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), memory: n.server.sum}
 	a := native.NewAnswerer(n.conn)
 	_, err = s.answer(n.ctx, a, n.logNote, func() *Result { return n.stats.Result(n.stats.exit()) })
 	return err

@@ -63,6 +63,15 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 	if n, err := delta.EncodedLen(p, size); err != nil || n > native.MaxSignature {
 		return nil, nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
 	}
+	key, keep := s.sumKey(f, r.File.Version)
+	sigKey, digKey := key, key
+	sigKey.block, digKey.block = p.Block, -p.Block
+	if keep {
+		sig, digests = s.memory.get(sigKey), s.memory.get(digKey)
+		if sig != nil && digests != nil {
+			return sig, digests, nil
+		}
+	}
 	d := &delta.Digests{Algorithm: s.alg}
 	signed, err := delta.Sign(ctx, countedFile{f, s.stats}, size, p, delta.Options{Digests: d})
 	if err == nil && unchanged(f, r.File.Version) != native.StatusOK {
@@ -72,6 +81,10 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 		return nil, nil, asChange(f, r.File.Version, err)
 	}
 	sig, err = signed.AppendBinary(nil)
+	if keep && err == nil {
+		s.memory.put(sigKey, sig)
+		s.memory.put(digKey, d.Sums)
+	}
 	return sig, d.Sums, err
 }
 

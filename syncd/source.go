@@ -38,6 +38,7 @@ type source struct {
 	diskACLs bool
 	alg      delta.Algorithm
 	stats    *Stats
+	memory   *memory // of sums; nil: every file is hashed each time
 	packer   *packer // nil: nothing is compressed
 
 	dirs []openDir // most recently used last
