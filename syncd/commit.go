@@ -89,6 +89,12 @@ func (k *sink) end(j *job) {
 		j.bad, j.rest, j.phase = append(j.bad, j.rest...), nil, fetching
 		k.retry(j)
 		return
+	case len(j.bad) > 0 && j.tries+1 < maxTries && k.stock != nil:
+		k.discard(j)
+		j.tries++
+		j.redo = true
+		k.retry(j)
+		return
 	case len(j.bad) > 0 && j.tries+1 < maxTries:
 		j.tries++
 		j.phase = fetching
@@ -117,6 +123,9 @@ func (k *sink) end(j *job) {
 
 // lost reports a file that the source could not give.
 func (k *sink) lost(j *job) {
+	if j.told {
+		return
+	}
 	if j.fail.Status == native.StatusGone {
 		k.stats.Vanished.Add(1)
 		k.note(native.Note{Text: "file has vanished: " + Printable(j.path()), Error: true})
@@ -138,6 +147,7 @@ func (k *sink) compared(j *job) bool {
 			k.linkReady(j.link)
 			return false
 		}
+		j.redo = k.stock != nil // what is there serves as the basis
 		k.retry(j)
 		return true
 	}
@@ -158,11 +168,20 @@ func (k *sink) retry(j *job) {
 // settled takes one job off the counts, and its reference off its node.
 func (k *sink) settled(j *job) {
 	k.freeSig(j)
+	k.unlisted(j)
 	k.mu.Lock()
 	k.inflight--
 	k.cond.Signal()
 	k.mu.Unlock()
 	k.drop(j.node)
+}
+
+// unlisted has a job keep its directory's list no longer.
+func (k *sink) unlisted(j *job) {
+	if !j.offList {
+		j.offList = true
+		k.disown(j.node)
+	}
 }
 
 // drop takes back a reference from the committer's side.
@@ -180,6 +199,7 @@ func (k *sink) drop(n *node) {
 func (k *sink) publish(j *job) {
 	err := k.complete(j)
 	if err == nil && j.staged != nil && k.fsync == FsyncCommit {
+		k.unlisted(j) // it waits long, and asks for nothing more
 		k.held = append(k.held, task{job: j})
 		k.mu.Lock()
 		k.heldJobs++

@@ -33,7 +33,7 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 		return nil
 	}
 	if e.IsDir() {
-		if err := n.push(e); err != nil {
+		if err := n.push(e, &k.pushing); err != nil {
 			k.failed(p, err)
 			return nil
 		}
@@ -90,7 +90,8 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 		if cur.Size != e.Size {
 			d |= tree.ChangeSize
 		}
-		same = cur.Size == e.Size && (d&tree.ChangeTime == 0 || k.opt.Checksum)
+		sameTime := d&tree.ChangeTime == 0 && (k.meta.Times || k.meta.SameTime(cur.Mtime, e.Mtime))
+		same = cur.Size == e.Size && (sameTime || k.opt.Checksum)
 		// Setting metadata would reach every name of a file that the source
 		// does not link: the link is broken by fetching the file.
 		if d != 0 && k.opt.HardLinks && cur.Nlink > 1 && e.Nlink == 1 {
@@ -98,6 +99,7 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 		}
 	}
 	j := &job{node: n, entry: *e, cur: cur, link: g, item: item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}}
+	j.item.content = k.opt.Checksum && !j.item.isNew && cur.Size != e.Size
 	if old != nil {
 		j.tries = old.tries
 	}
@@ -105,6 +107,9 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 	case same && k.opt.Checksum && e.Size > 0:
 		if f, _, err := n.dir.Open(e.Name); err == nil {
 			j.phase, j.file = comparing, f
+			if k.stock != nil {
+				return k.compareListed(j)
+			}
 			return k.ask(j)
 		}
 	case same:
@@ -135,7 +140,7 @@ func (k *sink) fetch(j *job) error {
 			return k.startDelta(j)
 		}
 	}
-	if j.entry.Size > 0 {
+	if j.entry.Size > 0 || k.stock != nil { // stock's user sees what is asked for
 		return k.ask(j)
 	}
 	k.begin(j)
@@ -235,6 +240,18 @@ func (k *sink) release(n *node) {
 	}
 }
 
+// disown takes back a listing, a job or a link that keeps n's list with the
+// source. When there are none left, the list is done.
+func (k *sink) disown(n *node) {
+	k.mu.Lock()
+	n.own--
+	done := n.own == 0
+	k.mu.Unlock()
+	if done && k.stock != nil {
+		k.stock.listDone(n.path)
+	}
+}
+
 // touch remembers that something was made in n.
 func (k *sink) touch(n *node) {
 	k.mu.Lock()
@@ -255,6 +272,7 @@ func (k *sink) ask(j *job) error {
 func (k *sink) begin(j *job) {
 	k.mu.Lock()
 	j.node.refs++
+	j.node.own++
 	k.inflight++
 	k.mu.Unlock()
 }
@@ -342,6 +360,9 @@ func (k *sink) issue(b *batch, req any, sig int64) error {
 	if err != nil {
 		return errAborted
 	}
+	if k.stock != nil {
+		return k.stock.ask(b, req)
+	}
 	return k.up.Ask(req)
 }
 
@@ -367,9 +388,11 @@ func (k *sink) retryAll() error {
 		}
 		var err error
 		switch {
+		case j.redo:
+			err = k.redo(j)
 		case j.fail != nil:
 			err = k.list(listing{node: j.node, job: j})
-		case j.entry.Size == 0:
+		case j.entry.Size == 0 && k.stock == nil:
 			k.tasks <- task{job: j}
 		case j.phase == merging:
 			err = k.askDelta(j)

@@ -32,6 +32,9 @@ const (
 
 // params are those of a signature of a file of that size.
 func (k *sink) params(size int64) delta.Params {
+	if k.stock != nil {
+		return k.stock.sums(size, false)
+	}
 	p := delta.NativeParams(size)
 	if k.opt.BlockSize > 0 {
 		p.Block = int(k.opt.BlockSize)
@@ -52,7 +55,7 @@ func (k *sink) startDelta(j *job) error {
 	if err := k.room(); err != nil {
 		return err
 	}
-	if k.push {
+	if k.push || k.stock != nil {
 		j.phase = signing
 		k.toWorker(j)
 		return nil
@@ -189,6 +192,9 @@ func (k *sink) workAll(ctx context.Context) {
 		switch {
 		case aborted:
 			k.discard(j)
+		case j.phase == comparing:
+			k.stock.compare(ctx, j)
+			k.tasks <- task{job: j}
 		case j.phase == signing:
 			k.signBasis(ctx, j)
 		case j.phase == searching:
@@ -210,7 +216,11 @@ func (k *sink) workAll(ctx context.Context) {
 
 // signBasis signs what is there, for the source to search.
 func (k *sink) signBasis(ctx context.Context, j *job) {
-	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, k.params(j.size), delta.Options{})
+	p := k.params(j.size)
+	if k.stock != nil {
+		p = k.stock.sums(j.size, j.tries > 0)
+	}
+	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, p, delta.Options{})
 	if err != nil {
 		k.fetchWhole(j)
 		return
@@ -286,6 +296,9 @@ func mergeRanges(rs []native.Range) []native.Range {
 // verify hashes what was put together and returns the segments that are not
 // what the source's digests say.
 func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
+	if k.stock != nil {
+		return k.stock.verify(ctx, j)
+	}
 	own, err := digestsOf(ctx, countedFile{j.file, k.stats}, j.entry.Size, k.alg)
 	size := k.alg.Size()
 	for i := 0; i*size < len(j.digests); i++ {

@@ -86,6 +86,12 @@ func (t *Transfer) dial(ctx context.Context, to Location, h *native.ClientHello)
 
 // Modules asks a daemon what it serves.
 func (t *Transfer) Modules(ctx context.Context, of Location) ([]native.ModuleInfo, error) {
+	switch {
+	case of.Shell:
+		return nil, Exitf(ExitUsage, "%s: there are no modules behind a remote shell", of)
+	case of.Stock:
+		return t.stockModules(ctx, of)
+	}
 	conn, answer, err := t.dial(ctx, of, &native.ClientHello{Software: Software(), Role: native.RoleModules})
 	if err != nil {
 		return nil, err

@@ -37,14 +37,14 @@ func (k *sink) inPlace(j *job) bool {
 // alone, and of a longer one only what is behind is fetched. It reports whether
 // the job was taken care of.
 func (k *sink) appended(j *job) (bool, error) {
-	if !k.inPlace(j) || !k.opt.Append && !k.opt.AppendVerify {
+	if !k.inPlace(j) || !k.opt.Append && !k.opt.AppendVerify || k.stock != nil && j.tries > 0 {
 		return false, nil
 	}
 	if j.cur.Size >= j.entry.Size {
 		k.linkReady(j.link)
 		return true, nil
 	}
-	if k.opt.AppendVerify {
+	if k.opt.AppendVerify && (k.stock == nil || !k.stock.server) {
 		return false, nil // what is there may be wrong: a delta sees it
 	}
 	j.bad = []native.Range{{Off: j.cur.Size, N: j.entry.Size - j.cur.Size}}

@@ -68,6 +68,10 @@ type job struct {
 	bad    []native.Range // arrived, but not as the source's digest says
 
 	superseded bool // another job has taken its place
+	redo       bool // and is to: the source is stock, and sends a file as a whole
+	sum        []byte
+	told       bool // of fail, by the source itself
+	offList    bool // its directory's list does not wait for it
 
 	fail *native.Failure // the source gave up
 	err  error           // this side did

@@ -48,6 +48,7 @@ func (k *sink) linkGroup(n *node, e, cur *wire.Entry) (g *linkGroup, first bool)
 		g.left--
 	}
 	n.refs++
+	n.own++
 	f := follower{node: n, entry: *e, isNew: cur == nil}
 	if !g.ready {
 		g.waiting = append(g.waiting, f)
@@ -139,6 +140,7 @@ func (k *sink) linkAll() {
 func (k *sink) makeLink(t *linkTask) {
 	n, p := t.node, t.node.join(t.entry.Name)
 	defer k.drop(n)
+	defer k.disown(n)
 	i := item{update: 'h', isNew: true}
 	var cur wire.Entry
 	if !t.isNew && n.dir.EntryInto(t.entry.Name, k.meta.Want(), &cur) == nil && cur.Type() == t.entry.Type() {

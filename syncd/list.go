@@ -17,6 +17,9 @@ func (t *Transfer) List(ctx context.Context, of Location, recursive bool, show f
 	if err := checkRemotePath(of); err != nil {
 		return err
 	}
+	if of.Stock {
+		return Exitf(ExitUnsupported, "%s: of stock rsync, only the modules of a daemon can be listed", of)
+	}
 	if t.Filter == nil {
 		t.Filter = new(filter.List)
 	}

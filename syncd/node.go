@@ -2,6 +2,8 @@ package syncd
 
 import (
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
@@ -31,37 +33,54 @@ type node struct {
 	names *tree.Names // what is there
 	next  int         // index in names that the listing has come to
 	after string      // where the listing goes on
-	wait  native.PageWriter
-	queue *native.Page // reads wait, once the listing is complete
-	nwait int
+	// wait holds the children that wait, each encoded as a page of its own,
+	// and at where each begins, in the order in which they are entered.
+	wait []byte
+	at   []uint32
 
 	refs    int  // guarded by sink.mu
+	own     int  // guarded by sink.mu: of refs, those of the listing, jobs and links
 	touched bool // guarded by sink.mu: its times have to be set again
 }
 
 // join returns the path of an entry of n.
 func (n *node) join(name string) string { return path.Join(n.path, name) }
 
-// push adds a child to those that wait.
-func (n *node) push(e *wire.Entry) error {
-	if n.nwait == 0 {
-		n.wait.Reset()
-	}
-	if err := n.wait.Add(e); err != nil {
+// push adds a child to those that wait; w is scratch.
+func (n *node) push(e *wire.Entry, w *native.PageWriter) error {
+	w.Reset()
+	if err := w.Add(e); err != nil {
 		return err
 	}
-	n.nwait++
+	n.at = append(n.at, uint32(len(n.wait)))
+	n.wait = append(n.wait, w.Bytes()...)
 	return nil
 }
 
 // pop takes the first child that waits.
 func (n *node) pop(e *wire.Entry) {
-	if n.queue == nil {
-		n.queue = native.NewPage(n.wait.Bytes(), false, "")
+	n.child(n.at[0], e)
+	if n.at = n.at[1:]; len(n.at) == 0 {
+		n.wait, n.at = nil, nil
 	}
-	ok, err := n.queue.Next(e)
+}
+
+// child decodes the child that is at a place of wait.
+func (n *node) child(at uint32, e *wire.Entry) {
+	ok, err := native.NewPage(n.wait[at:], false, "").Next(e)
 	if err != nil || !ok {
 		panic("syncd: a child that was encoded can't be decoded")
 	}
-	n.nwait--
+}
+
+// sortChildren puts the children that wait in the order of their names with a
+// slash at the end, in which stock's lists come.
+func (n *node) sortChildren() {
+	names := make(map[uint32]string, len(n.at))
+	for _, at := range n.at {
+		var e wire.Entry
+		n.child(at, &e)
+		names[at] = e.Name + "/"
+	}
+	slices.SortFunc(n.at, func(a, b uint32) int { return strings.Compare(names[a], names[b]) })
 }

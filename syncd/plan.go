@@ -11,7 +11,7 @@ import (
 
 // plan runs until every directory is finished.
 func (k *sink) plan() error {
-	root := &node{refs: 1}
+	root := &node{refs: 1, own: 1}
 	if k.root != nil {
 		var err error
 		if root.dir, err = k.root.Dir(""); err != nil {
@@ -53,7 +53,17 @@ func (k *sink) plan() error {
 // ready reports whether the planner has something to do. k.mu is held.
 func (k *sink) ready() bool {
 	return k.err != nil || k.done || len(k.pages) > 0 || len(k.retries) > 0 ||
-		len(k.stack) > 0 && len(k.lists) < native.MaxLists
+		len(k.stack) > 0 && k.mayEnter()
+}
+
+// mayEnter reports whether one more LIST may be under way. Stock's come in an
+// order of their own, that of the planner if it enters one at a time. k.mu is
+// held.
+func (k *sink) mayEnter() bool {
+	if k.stock != nil {
+		return len(k.lists)+len(k.pages) == 0
+	}
+	return len(k.lists) < native.MaxLists
 }
 
 func (k *sink) takePage() (arrived, bool) {
@@ -90,7 +100,7 @@ func (k *sink) step(a arrived, page bool) error {
 func (k *sink) mayList() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.lists) < native.MaxLists
+	return k.mayEnter()
 }
 
 // list asks for a page of l.node, or for the entry of l.job.
@@ -188,9 +198,13 @@ func (k *sink) pageEnd(n *node, p *native.Page) error {
 // listed ends the listing of n: its children may be entered.
 func (k *sink) listed(n *node) error {
 	n.names = nil
-	if n.nwait > 0 {
+	if len(n.at) > 0 {
+		if k.stock != nil {
+			n.sortChildren()
+		}
 		k.stack = append(k.stack, n)
 	}
+	k.disown(n)
 	k.release(n)
 	return nil
 }
@@ -279,12 +293,11 @@ func (k *sink) enter() error {
 	n := k.stack[len(k.stack)-1]
 	var e wire.Entry
 	n.pop(&e)
-	if n.nwait == 0 {
+	if len(n.at) == 0 {
 		k.stack = k.stack[:len(k.stack)-1]
-		n.wait, n.queue = native.PageWriter{}, nil
 	}
 	// The reference of the waiting child becomes that of the node.
-	c := &node{parent: n, path: n.join(e.Name), entry: e, private: n.private, refs: 1}
+	c := &node{parent: n, path: n.join(e.Name), entry: e, private: n.private, refs: 1, own: 1}
 	if err := k.openNode(c); err != nil {
 		k.failed(c.path, err)
 		k.noDeletes.Store(true)

@@ -69,7 +69,7 @@ func (k *sink) received(b *batch) error {
 	if j.phase == asking {
 		whole = j.fail != nil || len(j.sig) == j.sigLen && len(j.digests) == k.digestsLen(j)
 	}
-	if !whole || j.mixed && j.phase == merging && j.fail == nil && len(j.digests) != k.digestsLen(j) {
+	if !whole || j.mixed && k.stock == nil && j.phase == merging && j.fail == nil && len(j.digests) != k.digestsLen(j) {
 		return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)
 	}
 	k.mu.Lock()

@@ -123,6 +123,8 @@ func (k *sink) visit() tree.Visit {
 			name += "/"
 		}
 		switch {
+		case k.stock != nil && k.stock.server:
+			k.stock.showDeleted(p, isDir)
 		case k.opt.Itemize:
 			k.note(native.Note{Text: "*deleting   " + name, Item: true})
 		case k.opt.Names:

@@ -87,6 +87,7 @@ type sink struct {
 	stats  *Stats
 	note   func(native.Note) // lines for the person
 	push   bool              // the source is the client: '<' in itemized lines
+	stock  *stockUpstream    // up, if that is stock rsync
 	fsync  Fsync
 
 	// planner
@@ -96,6 +97,7 @@ type sink struct {
 	ids     uint32
 	stack   []*node // with children that wait; depth first
 	buf     wire.Entry
+	pushing native.PageWriter
 	spool   spool // what to delete
 
 	// receiver
@@ -283,6 +285,8 @@ func (k *sink) dropped(path string, err error) {
 // item reports what was done about an entry.
 func (k *sink) item(path string, e *wire.Entry, i item, link string) {
 	switch {
+	case k.stock != nil && k.stock.server:
+		k.stock.item(path, e, i, link)
 	case k.opt.Itemize:
 		k.note(native.Note{Text: i.letters(e) + " " + shownName(path, e, link), Item: true})
 	case k.opt.Names:

@@ -59,9 +59,14 @@ func (s *source) Close() {
 	s.dirs = nil
 }
 
+// hides reports whether the module hides the path p from every client.
+func (s *source) hides(p string, isDir bool) bool {
+	return s.hidden != nil && s.hidden.Match(s.place(p), isDir, filter.Sender) == filter.Exclude
+}
+
 // excluded reports whether a filter hides the path p.
 func (s *source) excluded(p string, isDir bool) bool {
-	if s.hidden != nil && s.hidden.Match(s.place(p), isDir, filter.Sender) == filter.Exclude {
+	if s.hides(p, isDir) {
 		return true
 	}
 	return s.rules.Match(p, isDir, filter.Sender) == filter.Exclude
@@ -208,6 +213,9 @@ func (s *source) pageArgs(l *native.List, want tree.Want, w *native.PageWriter) 
 			w.AddError(a.name, native.Errno(err), cause(err).Error())
 			continue
 		}
+		if s.hides(a.name, e.IsDir()) {
+			continue
+		}
 		s.see(&e)
 		if err := w.Add(&e); err != nil {
 			w.AddError(a.name, syscall.E2BIG, err.Error())
@@ -226,6 +234,9 @@ func (s *source) pageOne(l *native.List, want tree.Want, w *native.PageWriter) e
 		}
 		if err := s.view.entry(a, want, &e); err != nil {
 			return err
+		}
+		if s.hides(a.name, e.IsDir()) {
+			return fs.ErrNotExist
 		}
 		return w.Add(&e)
 	}

@@ -169,6 +169,9 @@ func (x *stockSource) addEntry(dir string, e *wire.Entry, below *[]string) error
 	case e.IsRegular() && a.Checksum:
 		f.Digest = x.digest(f)
 	}
+	if e.IsRegular() || e.IsSymlink() {
+		x.total += e.Size
+	}
 	err := x.enc.Add(f)
 	if errors.Is(err, rsync.ErrEntry) {
 		return x.unlisted(f.Name, err)

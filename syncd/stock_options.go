@@ -1,9 +1,12 @@
 package syncd
 
 import (
+	"math"
 	"strings"
+	"time"
 
 	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
@@ -17,6 +20,11 @@ type refusal struct {
 // does not get. What is not named here is honoured, or concerns the client's
 // own side, or only how much is said.
 func refuseOptions(a *rsync.Args) error {
+	if !a.Sender {
+		if err := refuseSinkOptions(a); err != nil {
+			return err
+		}
+	}
 	list := []refusal{
 		{"--relative", a.Relative}, {"--files-from", a.FilesFrom != ""}, {"--iconv", a.Iconv != ""},
 		{"--atimes", a.AccessTimes > 0}, {"--crtimes", a.CrTimes}, {"--cvs-exclude", a.CVSExclude},
@@ -37,9 +45,69 @@ func refuseOptions(a *rsync.Args) error {
 	return nil
 }
 
+// refuseSinkOptions is refuseOptions for what concerns the side that writes.
+func refuseSinkOptions(a *rsync.Args) error {
+	list := []refusal{
+		{"--backup", a.Backup || a.BackupDir != ""}, {"--keep-dirlinks", a.KeepDirlinks},
+		{"--ignore-times", a.IgnoreTimes}, {"--size-only", a.SizeOnly}, {"--existing", a.Existing},
+		{"--ignore-existing", a.IgnoreExisting}, {"--executability", a.Executability && !a.Perms},
+		{"--prune-empty-dirs", a.PruneEmptyDirs}, {"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
+		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks}, {"--force", a.Force},
+		{"--ignore-errors", a.IgnoreErrors}, {"--min-size", a.MinSize > 0}, {"--max-size", a.MaxSize != nil},
+		{"--usermap", a.UserMap != ""}, {"--groupmap", a.GroupMap != ""}, {"--temp-dir", a.TempDir != ""},
+		{"--fuzzy given twice", a.Fuzzy > 1}, {"--delete without --links", a.Deletes() && !a.Links},
+		{"more than one destination", len(a.Paths) > 1},
+	}
+	for _, r := range list {
+		if r.on {
+			return Exitf(ExitUnsupported, "%s is not supported by this server", r.name)
+		}
+	}
+	return nil
+}
+
+// sinkOptions are those of a sink that a stock client asks for.
+func sinkOptions(a *rsync.Args) (o Options, err error) {
+	o = Options{
+		HardLinks: a.HardLinks > 0, ACLs: a.ACLs, Xattrs: a.Xattrs > 0, Sparse: a.Sparse, NumericIDs: a.NumericIDs,
+		DryRun: a.DryRun, Checksum: a.Checksum, Update: a.Update, OneFS: a.OneFileSystem > 0,
+		Delete: a.Deletes(), Inplace: a.Inplace, Append: a.Append == 1, AppendVerify: a.Append > 1,
+		Partial: a.Partial, PartialDir: []byte(a.PartialDir), Fuzzy: a.Fuzzy > 0, WholeFile: a.WholeFile == rsync.On,
+		BlockSize: int64(a.BlockSize),
+	}
+	if a.MaxDelete != nil {
+		n := int64(*a.MaxDelete)
+		o.MaxDelete = &n
+	}
+	if a.Fsync {
+		o.Fsync = FsyncCommit
+	}
+	for _, d := range []struct {
+		kind  AltKind
+		paths []string
+	}{{CompareDest, a.CompareDest}, {CopyDest, a.CopyDest}, {LinkDest, a.LinkDest}} {
+		for _, p := range d.paths {
+			o.AltDests = append(o.AltDests, AltDest{d.kind, []byte(p)})
+		}
+	}
+	if err := o.Validate(); err != nil {
+		return o, &ExitError{Code: ExitUnsupported, Err: err}
+	}
+	return o, nil
+}
+
+// sinkMeta is the metadata that a stock client wants to be kept.
+func sinkMeta(a *rsync.Args) *tree.Meta {
+	return &tree.Meta{
+		Perms: a.Perms, Owner: a.Owner, Group: a.Group, Times: a.Times, OmitDirTimes: a.OmitDirTimes,
+		OmitLinkTimes: a.OmitLinkTimes, Xattrs: a.Xattrs > 0, ACLs: a.ACLs, NumericIDs: a.NumericIDs,
+		Devices: a.Devices, Specials: a.Specials, ModifyWindow: time.Duration(max(a.ModifyWindow, 0)) * time.Second,
+	}
+}
+
 // stockFilters compiles the rules of a stock client.
-func stockFilters(rules []string, protocol int) (*filter.List, error) {
-	l := new(filter.List)
+func stockFilters(rules []string, protocol int, deleteExcluded bool) (*filter.List, error) {
+	l := &filter.List{DeleteExcluded: deleteExcluded}
 	for _, r := range rules {
 		if strings.HasPrefix(r, ":") {
 			return nil, Exitf(ExitUnsupported, "the per-directory filter rule %q is not supported by this server", Printable(r))
@@ -53,4 +121,85 @@ func stockFilters(rules []string, protocol int) (*filter.List, error) {
 		}
 	}
 	return l, nil
+}
+
+// stockArgs are the arguments for a stock server that say what the options do.
+// What the sink does on this side of a pull, the server need not know.
+func (t *Transfer) stockArgs(pull bool) (*rsync.Args, error) {
+	o := &t.Options
+	a := &rsync.Args{
+		Sender: pull, Recursive: true, Links: true, Perms: true, Times: true, Owner: true, Group: true,
+		Devices: true, Specials: true, ACLs: o.ACLs, Checksum: o.Checksum, NumericIDs: o.NumericIDs, Sparse: o.Sparse,
+		Timeout: int(t.Timeout / time.Second),
+	}
+	count := func(n *int, on bool) {
+		if on {
+			*n = 1
+		}
+	}
+	count(&a.HardLinks, o.HardLinks)
+	count(&a.Xattrs, o.Xattrs)
+	count(&a.OneFileSystem, o.OneFS)
+	count(&a.Append, o.Append && (!pull || !o.AppendVerify))
+	if o.Compress == CompressZstd || o.Compress == CompressAuto {
+		a.Compress = true
+		if o.Level > 0 {
+			a.CompressLevel = &o.Level
+		}
+	}
+	if o.BlockSize > maxStockBlock {
+		return nil, Exitf(ExitUsage, "a block size of %d is more than the %d that rsync takes", o.BlockSize, maxStockBlock)
+	}
+	a.BlockSize = int(o.BlockSize)
+	if !pull {
+		return t.pushArgs(a)
+	}
+	if a.OfferIncRecurse() {
+		a.Capabilities = "i"
+	}
+	a.Capabilities += rsync.CapLetters
+	return a, nil
+}
+
+// maxStockBlock is the largest block that stock takes (rsync.h:MAX_BLOCK_SIZE).
+const maxStockBlock = 128 << 10
+
+// pushArgs adds what the server needs to know to be the sink.
+func (t *Transfer) pushArgs(a *rsync.Args) (*rsync.Args, error) {
+	o := &t.Options
+	a.DryRun, a.Update, a.Inplace, a.Partial = o.DryRun, o.Update, o.Inplace, o.Partial
+	a.PartialDir = string(o.PartialDir)
+	a.Fsync = o.Fsync == FsyncCommit || o.Fsync == FsyncFile
+	if o.WholeFile {
+		a.WholeFile = rsync.On
+	}
+	if o.AppendVerify {
+		a.Append = 2
+	}
+	if o.Fuzzy {
+		a.Fuzzy = 1
+	}
+	if o.Delete {
+		a.Delete = rsync.DeleteDelay // after the transfer, as our own sink
+	}
+	if o.MaxDelete != nil {
+		n := int(min(*o.MaxDelete, math.MaxInt32))
+		a.MaxDelete = &n
+	}
+	for _, d := range o.AltDests {
+		to := map[AltKind]*[]string{CompareDest: &a.CompareDest, CopyDest: &a.CopyDest, LinkDest: &a.LinkDest}[d.Kind]
+		*to = append(*to, string(d.Path))
+	}
+	if len(a.CompareDest) > 0 && len(a.CopyDest) > 0 || len(a.LinkDest) > 0 && len(a.CompareDest)+len(a.CopyDest) > 0 {
+		return nil, Exitf(ExitUnsupported, "rsync takes --compare-dest, --copy-dest or --link-dest, not two of them")
+	}
+	a.LogFormat = "X" // nothing is logged here
+	if o.Itemize || o.Names {
+		a.LogFormat = "%i"
+	}
+	if a.OfferIncRecurse() {
+		a.Capabilities = "i"
+	}
+	a.Capabilities += rsync.CapLetters
+	return a, nil
 }

@@ -1,9 +1,11 @@
 package syncd
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -30,15 +32,9 @@ func moduleOpener(root *tree.Root, hidden *filter.List) opener {
 // are, and a slash at the end if there was one. ".." leads nowhere
 // (util1.c:glob_expand, sanitize_path).
 func expand(p string, open opener) ([]string, error) {
-	var parts []string
-	for part := range strings.SplitSeq(p, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			return nil, &fs.PathError{Op: "open", Path: p, Err: fs.ErrPermission}
-		default:
-			parts = append(parts, part)
-		}
+	parts, err := pathParts(p)
+	if err != nil {
+		return nil, err
 	}
 	content := strings.HasSuffix(p, "/") || path.Base(p) == "." || len(parts) == 0
 	found := []string{""}
@@ -101,4 +97,37 @@ func expandPart(dir, part string, last bool, open opener) ([]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// pathParts cuts a path into its components, without empty ones and ".".
+func pathParts(p string) (parts []string, err error) {
+	for part := range strings.SplitSeq(p, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			return nil, &fs.PathError{Op: "open", Path: p, Err: fs.ErrPermission}
+		default:
+			parts = append(parts, part)
+		}
+	}
+	return parts, nil
+}
+
+// cleanPath returns a client's path below a module, "" for the module itself.
+// Wildcards mean themselves: it is written to.
+func cleanPath(p string) (string, error) {
+	parts, err := pathParts(p)
+	for i := range parts {
+		parts[i] = rsync.UnescapeArg(parts[i])
+	}
+	return path.Join(parts...), err
+}
+
+// rootCause is the errno in an error, for callers that name the path.
+func rootCause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return cause(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os/exec"
 	"time"
 
 	"github.com/seed9553035b/syncd/wire"
@@ -20,6 +21,7 @@ type stockPeer struct {
 	session *rsync.Session
 	server  bool              // this side is the server
 	note    func(native.Note) // lines for the person here: a log, if this side is the server
+	wait    func() error      // for the remote shell to end, nil if there is none
 }
 
 // lingerTime is how long a server that ends a session waits for the client to
@@ -32,6 +34,22 @@ func newStockPeer(conn *wire.Conn, server bool, note func(native.Note)) *stockPe
 	p := &stockPeer{r: rsync.NewReader(conn, !server), w: rsync.NewWriter(conn), conn: conn, server: server, note: note}
 	p.r.Handle = p.handle
 	return p
+}
+
+// close closes the connection, at which a remote shell ends, and returns the
+// code that it ended with: the server's own, 0 without one.
+func (p *stockPeer) close() (code int) {
+	p.conn.Close()
+	wait := p.wait
+	p.wait = nil
+	if wait == nil {
+		return 0
+	}
+	var exit *exec.ExitError
+	if errors.As(wait(), &exit) {
+		code = max(exit.ExitCode(), 0)
+	}
+	return code
 }
 
 // handle takes a message that concerns no role. Its error ends the session.
@@ -98,6 +116,9 @@ func (p *stockPeer) fail(ctx context.Context, err error) {
 // linger waits for the peer to close its side, for at most lingerTime. The
 // connection is of no use after it.
 func (p *stockPeer) linger() {
+	if p.conn.RemoteAddr() == nil {
+		return // pipes keep what was written
+	}
 	late := time.AfterFunc(lingerTime, func() { p.conn.Close() })
 	defer late.Stop()
 	if p.conn.CloseWrite() != nil {

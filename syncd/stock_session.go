@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -172,21 +173,10 @@ func (n *session) admitStock(p *stockPeer, name string) error {
 
 // transferStock plays the other role to its end.
 func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
-	var rules []string
 	err := n.stockErr
-	if err == nil {
-		err = refuseOptions(a)
-	}
 	if err == nil && !a.Sender && n.module.IsReadOnly() {
 		err = Exitf(ExitUsage, "the module %s is read-only", n.module.Name)
 	}
-	if err == nil && a.SendsFilters(p.session.Protocol) {
-		rules, err = rsync.ReadFilters(p.r)
-	}
-	if err != nil {
-		return err
-	}
-	filters, err := stockFilters(rules, p.session.Protocol)
 	if err != nil {
 		return err
 	}
@@ -200,57 +190,40 @@ func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
 		return Exitf(ExitFiles, "the module %s can't be opened on the server", n.module.Name)
 	}
 	defer root.Close()
-	if !a.Sender {
-		return Exitf(ExitUnsupported, "stock clients can't send to this server yet")
+	open := moduleOpener(root, hidden)
+	v := &stockServer{
+		stockPeer: p, stats: n.stats, hidden: hidden, numeric: n.module.NumericIDs,
+		expand: func(path string) ([]string, error) { return expand(path, open) },
+		open:   open,
+		dest: func(given string, o *Options, single bool) (*stockDest, error) {
+			n.opt = *o
+			return n.stockDest(root, given, single)
+		},
+		alt:   func(k *sink, below string, a AltDest) error { return n.openAlt(k, root, below, a) },
+		fsync: func() Fsync { return n.fsync() },
+		log: func(note native.Note) {
+			if note.Error {
+				n.log.Warn("transfer", "problem", note.Text)
+			}
+		},
 	}
-	src := &source{rules: filters, hidden: hidden, oneFS: a.OneFileSystem > 0, numeric: a.NumericIDs || n.module.NumericIDs, diskACLs: true, stats: n.stats}
-	x := &stockSource{stockPeer: p, src: src}
-	if err := x.openArgs(root, a.Paths); err != nil {
-		return err
-	}
-	defer src.view.Close()
-	return x.run(n.ctx)
+	return v.serve(n.ctx)
 }
 
-// openArgs opens the paths of a client below a module, as source's view. Those
-// that are not there are reported, as stock does it; the others are sent.
-func (x *stockSource) openArgs(root *tree.Root, paths []string) error {
-	if len(paths) == 0 {
-		paths = []string{""}
+// stockDest opens what a client's files go into, below a module.
+func (n *session) stockDest(root *tree.Root, given string, single bool) (d *stockDest, err error) {
+	d = &stockDest{}
+	if d.below, err = cleanPath(given); err != nil {
+		return nil, err
 	}
-	open := moduleOpener(root, x.src.hidden)
-	var there []string
-	for _, p := range paths {
-		expanded, err := expand(p, open)
-		if err == nil && len(expanded) == 0 {
-			err = unix.ENOENT
-		}
-		for _, p := range expanded {
-			v, e := openView([]string{p}, open)
-			if v != nil {
-				v.Close()
-			}
-			if err = e; err == nil {
-				there = append(there, p)
-			}
-		}
-		if err != nil {
-			if err := x.unlisted(p, fmt.Errorf("link_stat: %w", cause(err))); err != nil {
-				return err
-			}
+	if single && d.below != "" && !isContent(given) {
+		if dir, err := root.Dir(d.below); err == nil {
+			dir.Close()
+		} else {
+			d.as = path.Base(d.below)
+			d.below = strings.TrimSuffix(path.Dir(d.below), ".")
 		}
 	}
-	if len(there) == 0 {
-		x.src.view = &view{} // of no arguments
-		return nil
-	}
-	v, err := openView(there, open)
-	if err != nil {
-		return err
-	}
-	x.src.view = v
-	if len(there) == 1 && isContent(there[0]) {
-		x.src.below = strings.TrimSuffix(there[0], "/")
-	}
-	return nil
+	d.root, err = n.openDest(root, d.below)
+	return d, err
 }

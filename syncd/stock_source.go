@@ -2,7 +2,6 @@ package syncd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"sync"
@@ -44,6 +43,7 @@ type stockSource struct {
 	ioErr    int // so far
 	told     int // of it, with the lists
 	phase    int
+	total    int64                  // bytes of the files listed, as stock counts them
 	longDirs map[string]*rsync.File // directories whose attributes may be asked for, until their list is sent
 	show     *stockItems            // lines for the person here, nil if there are none
 
@@ -98,8 +98,16 @@ func (x *stockSource) run(ctx context.Context) (err error) {
 	defer stop()
 	x.enc = rsync.NewListEncoder(x.w, s.ListOptions())
 	empty, err := x.firstList()
-	if err != nil || empty {
-		return errors.Join(err, x.w.Flush())
+	if err != nil {
+		return err
+	}
+	if empty {
+		// Nothing follows, and the client may not read to the end.
+		if err := x.w.Flush(); err != nil || !x.server {
+			return err
+		}
+		x.linger()
+		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	x.queue = make(chan *stockRequest, stockQueue)
@@ -121,6 +129,18 @@ func (x *stockSource) run(ctx context.Context) (err error) {
 	}
 	reader.Wait()
 	return x.end()
+}
+
+// handle takes a message of a receiving side that is the server.
+func (x *stockSource) handle(m rsync.Message) error {
+	switch m.Code {
+	case rsync.MsgErrorXfer:
+		x.src.stats.Failed.Add(1)
+	case rsync.MsgDeleted:
+		x.src.stats.Deleted.Add(1)
+		x.show.deleted(m.Text, m.Dir)
+	}
+	return x.stockPeer.handle(m)
 }
 
 // stopReader lets the reader end when it next comes to its queue; one that
@@ -334,7 +354,7 @@ func (x *stockSource) end() error {
 	}
 	st := x.src.stats
 	if x.server {
-		s := rsync.Stats{Read: st.Received.Load(), Written: st.Sent.Load(), TotalSize: st.TotalSize.Load()}
+		s := rsync.Stats{Read: st.Received.Load(), Written: st.Sent.Load(), TotalSize: x.total}
 		if err := rsync.WriteStats(x.w, s); err != nil {
 			return err
 		}

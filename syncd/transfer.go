@@ -37,6 +37,11 @@ type Transfer struct {
 	// files costs more than it saves unless the file system can share blocks.
 	LocalDelta bool
 
+	// Shell is the remote shell with its options, RemoteProgram what it starts:
+	// "ssh" and "rsync" if they are empty.
+	Shell         []string
+	RemoteProgram string
+
 	// Note is called for each line that a person wants to see, from any
 	// goroutine, one at a time.
 	Note func(native.Note)
@@ -59,7 +64,7 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 		if s.Remote() {
 			remote++
 		}
-		if s.Host != t.Sources[0].Host || s.Module != t.Sources[0].Module {
+		if s.Host != t.Sources[0].Host || s.Stock != t.Sources[0].Stock || s.Module != t.Sources[0].Module {
 			return nil, Exitf(ExitUsage, "all sources must be on one host and in one module")
 		}
 	}
@@ -68,6 +73,10 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 		return nil, Exitf(ExitUsage, "a source and a destination are needed")
 	case remote > 0 && t.Dest.Remote():
 		return nil, Exitf(ExitUsage, "the source and the destination cannot both be remote")
+	case remote > 0 && t.Sources[0].Stock:
+		return t.pullStock(ctx)
+	case t.Dest.Stock:
+		return t.pushStock(ctx)
 	case remote > 0:
 		return t.pull(ctx)
 	case t.Dest.Remote():

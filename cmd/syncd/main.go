@@ -26,6 +26,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	// The first signal ends the run in order; a second one at once.
 	context.AfterFunc(ctx, stop)
+	if len(args) > 0 && args[0] == "--server" {
+		// A stock client has started this as its server, by a remote shell. It
+		// shows what the server has to say.
+		return syncd.ExitCode(syncd.ServeStock(ctx, args, os.Stdin, os.Stdout))
+	}
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -37,6 +37,8 @@ type syncFlags struct {
 	partialDir             string
 	compress, skipCompress string
 	block                  string
+	shell                  string
+	program                string
 }
 
 func newSync() *cobra.Command {
@@ -44,10 +46,14 @@ func newSync() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sync [OPTIONS] SRC... DST",
 		Short: "Make DST equal to SRC, once",
-		Long: `Make DST equal to SRC, once. One of the two may be on a daemon:
+		Long: `Make DST equal to SRC, once. One of the two may be on another host:
 
-    syncd://[user@]host[:port]/module/path
+    syncd://[user@]host[:port]/module/path     a daemon like this one
+    rsync://[user@]host[:port]/module/path     stock rsync's daemon, also
+    [user@]host::module/path                   written like this
+    [user@]host:path                           stock rsync behind a remote shell
 
+The password for stock rsync's daemon is taken from RSYNC_PASSWORD.
 As with rsync, "dir/" means what is in dir, and "dir" means dir itself.
 Permissions, owners, times, symlinks, devices and specials are always kept.`,
 		Args: cobra.MinimumNArgs(2),
@@ -94,6 +100,8 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.Lookup("compress").NoOptDefVal = "zstd"
 	fl.IntVar(&f.opt.Level, "compress-level", 0, "zstd's level, `1` to 22; 0 is its default")
 	fl.StringVar(&f.skipCompress, "skip-compress", "", "do not compress files with these suffixes: `LIST` of suffixes with slashes between them")
+	fl.StringVarP(&f.shell, "rsh", "e", "ssh", "reach host:path by the remote shell `COMMAND`, with its options")
+	fl.StringVar(&f.program, "rsync-path", "rsync", "what the remote shell starts is `PROGRAM`")
 	fl.IntVar(&f.timeout, "timeout", 0, "give up after `SECONDS` without I/O; 0: never")
 	fl.IntVar(&f.connect, "contimeout", 0, "give up connecting after `SECONDS`; 0: the kernel's limit")
 	fl.StringVar(&f.bwlimit, "bwlimit", "", "limit the stream to `RATE` KiB per second, or with a suffix K, M, G")
@@ -148,6 +156,10 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	if f.noWhole && f.opt.WholeFile {
 		return usage(fmt.Errorf("--whole-file and --no-whole-file exclude each other"))
 	}
+	if t.Shell, err = syncd.ParseShell(f.shell); err != nil {
+		return usage(fmt.Errorf("--rsh: %w", err))
+	}
+	t.RemoteProgram = f.program
 	t.LocalDelta = f.noWhole
 	t.Options.Compress = syncd.Compress(f.compress)
 	if c.Flags().Changed("skip-compress") {

@@ -31,8 +31,10 @@ type Meta struct {
 	NumericIDs bool
 	Devices    bool // character and block devices
 	Specials   bool // fifos and sockets
-	// ModifyWindow is by how much two equal mtimes may differ.
+	// ModifyWindow is by how much two equal mtimes may differ. WholeSeconds has
+	// two be equal in the same second, for a source that knows no more.
 	ModifyWindow time.Duration
+	WholeSeconds bool
 
 	once sync.Once
 	proc process
@@ -133,7 +135,7 @@ func (m *Meta) keepsTimes(e *wire.Entry) bool {
 
 // SameTime tells whether two mtimes are equal within the ModifyWindow.
 func (m *Meta) SameTime(a, b wire.Time) bool {
-	if a == b {
+	if a == b || m.WholeSeconds && a.Sec == b.Sec {
 		return true
 	}
 	if m.ModifyWindow <= 0 {

@@ -1,0 +1,203 @@
+package integration
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestStockClientsRefused has stock clients ask for what our daemon does not
+// have or do: they are told so, in the way that they understand, and end with
+// the code for it.
+func TestStockClientsRefused(t *testing.T) {
+	dir := t.TempDir()
+	served, dst := filepath.Join(dir, "served"), filepath.Join(dir, "dst")+"/"
+	writeFile(t, filepath.Join(served, "file"), "x")
+	writeFile(t, filepath.Join(served, "sub/file"), "x")
+	check(t, os.Mkdir(dst, 0o755))
+	d := serve(t, daemonConfig{modules: []module{
+		{name: "ro", path: served, keys: `comment: "a module"`}, {name: "rw", path: served, writable: true},
+		{name: "hidden", path: served, keys: "list: false"}, {name: "gone", path: filepath.Join(dir, "gone")},
+	}})
+	ro, rw := stockURL(d.addr, "ro/"), stockURL(d.addr, "rw/")
+	for _, c := range []struct {
+		name, options, src, dst string
+		exit                    int
+		says                    string
+	}{
+		{"no such module", "-a", stockURL(d.addr, "other/"), dst, 5, "@ERROR: Unknown module 'other'"},
+		{"module that is gone", "-a", stockURL(d.addr, "gone/"), dst, 3, "gone can't be opened"},
+		{"read-only module", "-a", dst, ro, 1, "the module ro is read-only"},
+		{"no such path", "-a", ro + "none", dst, 23, "none"},
+		{"path upwards", "-a", ro + "../../etc", dst, 23, "permission denied"},
+		{"destination upwards", "-a", dst, rw + "../x", 3, "permission denied"},
+		{"content beside a name", "-a", ro + "sub/ " + ro + "file", dst, 1, "trailing slash"},
+		{"--copy-links", "-aL", ro, dst, 4, "--copy-links is not supported"},
+		{"--relative", "-aR", ro + "sub", dst, 4, "--relative is not supported"},
+		{"--cvs-exclude", "-aC", ro, dst, 4, "--cvs-exclude is not supported"},
+		{"per-directory rules", "-aF", ro, dst, 4, "per-directory filter rule"},
+		{"--atimes", "-aU", ro, dst, 4, "--atimes is not supported"},
+		{"--backup", "-ab", dst, rw, 4, "--backup is not supported"},
+		{"--delay-updates", "-a --delay-updates", dst, rw, 4, "--delay-updates is not supported"},
+		{"--max-size", "-a --max-size=1k", dst, rw, 4, "--max-size is not supported"},
+		{"a path for --partial-dir", "-a --partial-dir=/tmp/x", dst, rw, 4, "partial-dir"},
+		{"an option of another program", "-a -M--teleport", ro, dst, 4, "--teleport: unknown option"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := append([]string{"rsync"}, strings.Fields(c.options+" "+c.src+" "+c.dst)...)
+			r := run(t, args...)
+			wantExit(t, r, c.exit)
+			if !strings.Contains(r.stderr, c.says) {
+				t.Errorf("does not say %q:\n%s", c.says, r.stderr)
+			}
+		})
+	}
+	if out := mustRun(t, "rsync", stockURL(d.addr, "")); out != "ro             \ta module\nrw             \t\ngone           \t\n" {
+		t.Errorf("modules: %q", out)
+	}
+	d.alive()
+}
+
+// TestStockSeesNothingHidden has clients of both kinds ask for what a module
+// hides, by every path that leads to it.
+func TestStockSeesNothingHidden(t *testing.T) {
+	dir := t.TempDir()
+	served := filepath.Join(dir, "served")
+	writeTree(t, served, map[string]string{"a/secret": "x", "a/open": "x", "a/b/secret": "x", "a/b/open": "x", "hidden/file": "x"})
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: served, writable: true, keys: `exclude: ["/a/secret", "/a/b/secret", "/hidden"]`}}})
+	for i, p := range []string{"", "a", "a/", "a/b", "a/b/", "a/secret", "a/b/secret", "a/*", "a/b/s*", "hidden", "hidden/", "hidden/file"} {
+		for j, client := range [][]string{{"rsync", "-a", stockURL(d.addr, "m/"+p)}, {program, "sync", d.url("m/" + p)}} {
+			if j == 1 && strings.Contains(p, "*") {
+				continue
+			}
+			dst := filepath.Join(dir, fmt.Sprint(i, j))
+			run(t, append(client, dst+"/")...)
+			check(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+				if name := filepath.Base(path); !strings.HasPrefix(path, served) && (name == "secret" || name == "hidden" || name == "file") {
+					t.Errorf("%q shows %s", p, path)
+				}
+				return err
+			}))
+		}
+	}
+	r := run(t, "rsync", "-a", filepath.Join(served, "a/open"), stockURL(d.addr, "m/a/secret"))
+	wantExit(t, r, 23)
+	wantFile(t, filepath.Join(served, "a/secret"), "x")
+}
+
+// TestOneListenerForAll has one port serve a native client, a stock client, one
+// that sends garbage and two that dawdle, at the same time.
+func TestOneListenerForAll(t *testing.T) {
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	randomFile(t, filepath.Join(src, "file"), 1<<20, 7)
+	setTimes(t, src, 1_000_000_000, 0)
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: src}}, keys: "handshake_timeout: 2s"})
+	begun := time.Now()
+	slow := map[string]net.Conn{}
+	for name, first := range map[string]string{"silent": "", "half a greeting": "@RSYNCD: 32", "garbage": "\x00\xff garbage"} {
+		c, err := net.Dial("tcp", d.addr)
+		check(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, first)
+		check(t, err)
+		slow[name] = c
+	}
+	mustSync(t, d.url("m/"), filepath.Join(dir, "native")+"/")
+	mustRun(t, "rsync", "-a", stockURL(d.addr, "m/"), filepath.Join(dir, "stock")+"/")
+	judge(t, src, filepath.Join(dir, "native"))
+	judge(t, src, filepath.Join(dir, "stock"))
+	for name, c := range slow {
+		check(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
+		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
+			t.Errorf("%s: still there after %v", name, time.Since(begun))
+		}
+	}
+	d.alive()
+}
+
+// TestUnreadableFile has a file that the other side can't open: everything else
+// arrives, our client deletes nothing, and the code says so.
+func TestUnreadableFile(t *testing.T) {
+	dir := openTempDir(t)
+	src := filepath.Join(dir, "src")
+	writeTree(t, src, map[string]string{"a": "a", "b/secret": "secret", "b/z": "z", "c": "c", "d/x": "x"})
+	check(t, os.Chmod(filepath.Join(src, "b/secret"), 0))
+	check(t, os.Chmod(filepath.Join(src, "d"), 0))
+	for name := range map[string]bool{"stock": true, "ours": true} {
+		t.Run("from "+name, func(t *testing.T) {
+			dst := filepath.Join(dir, "from "+name)
+			want := map[string]string{"a": "a", "b/z": "z", "c": "c"}
+			var r result
+			if name == "stock" {
+				want["extraneous"] = "x" // stock deletes as it goes, before it knows
+				writeTree(t, dst, map[string]string{"extraneous": "x"})
+				addr := stockDaemon(t, module{name: "m", path: src, keys: "uid = nobody\ngid = nogroup"})
+				r = run(t, program, "sync", "--delete", stockURL(addr, "m/"), dst+"/")
+			} else {
+				// As another user, behind a remote shell.
+				shell := filepath.Join(dir, "sh")
+				check(t, os.WriteFile(shell, []byte("#!/bin/sh\nshift\nexec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c \"$*\"\n"), 0o755))
+				r = run(t, "rsync", "-a", "--delete", "-e", shell, "--rsync-path="+program, "host:"+src+"/", dst+"/")
+			}
+			wantExit(t, r, 23)
+			for path, content := range want {
+				wantFile(t, filepath.Join(dst, path), content)
+			}
+			if _, there := readFile(t, filepath.Join(dst, "b/secret")); there {
+				t.Error("a file that can't be read has arrived")
+			}
+			if !strings.Contains(r.stderr, "secret") {
+				t.Errorf("does not name the file:\n%s", r.stderr)
+			}
+		})
+	}
+}
+
+// TestGrowingFile pulls and pushes a file that is longer by the time that it is
+// sent than it was when it was listed: it arrives as it is then.
+func TestGrowingFile(t *testing.T) {
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	for i := range 200 {
+		randomFile(t, filepath.Join(src, fmt.Sprint(i)), 64<<10, byte(i))
+	}
+	log := filepath.Join(src, "zz")
+	writeFile(t, log, "begin\n")
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: src}}})
+	addr := stockDaemon(t, module{name: "m", path: src})
+	f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
+	check(t, err)
+	defer f.Close()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Microsecond):
+				_, _ = f.WriteString("one more line\n")
+			}
+		}
+	}()
+	defer func() { close(stop); <-done }()
+	for i, command := range [][]string{
+		{program, "sync", stockURL(addr, "m/")},
+		{"rsync", "-a", stockURL(d.addr, "m/")},
+	} {
+		dst := filepath.Join(dir, fmt.Sprint("dst", i))
+		r := run(t, append(command, dst+"/")...)
+		wantExit(t, r, 0)
+		content, _ := readFile(t, filepath.Join(dst, "zz"))
+		lines := strings.TrimPrefix(content, "begin\n")
+		if strings.Trim(lines, "one mrlin\n") != "" || len(lines)%len("one more line\n") != 0 {
+			t.Errorf("%v: the file is damaged: %.100q", command, lines)
+		}
+	}
+}

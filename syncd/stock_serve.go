@@ -1,0 +1,249 @@
+package syncd
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/seed9553035b/syncd/syncd/filter"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
+	"github.com/seed9553035b/syncd/wire/rsync"
+)
+
+// stockServer serves one stock client, whose session is set up and whose
+// arguments were parsed: below a module, or wherever a remote shell's user may
+// go. The functions say which.
+type stockServer struct {
+	*stockPeer
+	stats   *Stats
+	hidden  *filter.List // what a module hides; nil without one
+	numeric bool         // owners are numbers, whatever the client says
+	expand  func(path string) ([]string, error)
+	open    opener // of a source's directories
+	dest    func(given string, o *Options, single bool) (*stockDest, error)
+	alt     func(k *sink, below string, a AltDest) error
+	fsync   func() Fsync
+	log     func(native.Note)
+}
+
+// stockDest is what a client's files go into.
+type stockDest struct {
+	root  *tree.Root // nil in a dry run if it does not exist
+	below string     // its path below the module
+	as    string     // the name that a single file gets, "" for its own
+}
+
+// serve plays the role that the client does not. It first refuses what can't be
+// done.
+func (v *stockServer) serve(ctx context.Context) error {
+	a := v.session.Args
+	if err := refuseOptions(a); err != nil {
+		return err
+	}
+	var rules []string
+	var err error
+	if a.SendsFilters(v.session.Protocol) {
+		if rules, err = rsync.ReadFilters(v.r); err != nil {
+			return err
+		}
+	}
+	filters, err := stockFilters(rules, v.session.Protocol, a.DeleteExcluded)
+	if err != nil {
+		return err
+	}
+	if !a.Sender {
+		return v.receive(ctx, filters)
+	}
+	src := &source{rules: filters, hidden: v.hidden, oneFS: a.OneFileSystem > 0, numeric: a.NumericIDs || v.numeric,
+		diskACLs: true, stats: v.stats}
+	x := &stockSource{stockPeer: v.stockPeer, src: src}
+	if err := v.openArgs(x); err != nil {
+		return err
+	}
+	defer src.view.Close()
+	return x.run(ctx)
+}
+
+// openArgs opens the paths of a client as the view of x. Those that are not
+// there are reported, as stock does it; the others are sent.
+func (v *stockServer) openArgs(x *stockSource) error {
+	paths := v.session.Args.Paths
+	if len(paths) == 0 {
+		paths = []string{""}
+	}
+	var there []string
+	for _, p := range paths {
+		expanded, err := v.expand(p)
+		if err == nil && len(expanded) == 0 {
+			err = syscall.ENOENT
+		}
+		for _, p := range expanded {
+			if err = v.visible(p); err == nil {
+				there = append(there, p)
+			}
+		}
+		if err != nil {
+			if err := x.unlisted(p, &fs.PathError{Op: "stat", Path: p, Err: rootCause(err)}); err != nil {
+				return err
+			}
+		}
+	}
+	if x.src.view = new(view); len(there) == 0 {
+		return nil // a view of no arguments
+	}
+	shown, err := openView(there, v.open)
+	if err != nil {
+		return err
+	}
+	x.src.view = shown
+	if len(there) == 1 && isContent(there[0]) {
+		x.src.below = strings.TrimSuffix(there[0], "/")
+	}
+	return nil
+}
+
+// visible fails if a path is not there, or hidden.
+func (v *stockServer) visible(p string) error {
+	one, err := openView([]string{p}, v.open)
+	if err != nil {
+		return err
+	}
+	defer one.Close()
+	if v.hidden != nil && v.hidden.Excluded(strings.TrimSuffix(p, "/"), !one.single(), filter.Sender) {
+		return syscall.ENOENT
+	}
+	return nil
+}
+
+// receive is the sink of a client.
+func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
+	a := v.session.Args
+	o, err := sinkOptions(a)
+	if err != nil {
+		return err
+	}
+	up, err := newStockUpstream(v.stockPeer, request{any: true}, v.stats)
+	if err != nil {
+		return err
+	}
+	first, err := up.readFirst()
+	if err != nil {
+		return err
+	}
+	if _, ok := v.session.Checksum.Algorithm(); !ok {
+		o.WholeFile = true
+	}
+	given := ""
+	if len(a.Paths) > 0 {
+		given = a.Paths[0]
+	}
+	d, err := v.dest(given, &o, first.Len() == 1 && !first.File(first.Start).IsDir())
+	if err != nil {
+		return &ExitError{Code: ExitFiles, Err: err}
+	}
+	if d.root != nil {
+		defer d.root.Close()
+	}
+	up.asked.as = d.as
+	meta := sinkMeta(a)
+	meta.NumericIDs = meta.NumericIDs || v.numeric
+	meta.WholeSeconds = a.ModifyWindow == 0 || v.session.Protocol < 31 // as stock compares
+	k := &sink{up: up, stock: up, root: d.root, opt: &o, rules: rules, hidden: v.hidden, below: d.below, meta: meta,
+		stats: v.stats, push: true, fsync: v.fsync()}
+	k.note = func(note native.Note) {
+		v.log(note)
+		if err := up.report(note); err != nil {
+			k.abort(err)
+		}
+	}
+	up.k = k
+	for _, alt := range o.AltDests {
+		if err := v.alt(k, d.below, alt); err != nil {
+			k.note(native.Note{Text: err.Error(), Error: true})
+		}
+	}
+	_, err = k.run(ctx)
+	return err
+}
+
+// report tells a client what is of note. What is about a file that has failed
+// makes it end with the code for that.
+func (a *stockUpstream) report(note native.Note) error {
+	code := rsync.MsgWarning
+	if !note.Error {
+		code = rsync.MsgInfo
+	}
+	a.mu.Lock()
+	if n := a.stats.Failed.Load(); n > a.failed {
+		a.failed, code = n, rsync.MsgErrorXfer
+	}
+	a.mu.Unlock()
+	return a.tell(code, "syncd: "+note.Text)
+}
+
+// dirItem is what a client is to see of a directory, whose record bears the
+// number of its own list.
+type dirItem struct {
+	path  string
+	flags rsync.IFlags
+}
+
+// shows reports whether the client wants to see what is done.
+func (a *stockUpstream) shows() bool {
+	return a.session.Args.Verbose > 0 || strings.Contains(a.session.Args.LogFormat, "%")
+}
+
+// item has a client show what was done about an entry, by a record. What is
+// fetched has its record already (generator.c:itemize).
+func (a *stockUpstream) item(p string, e *wire.Entry, i item, link string) {
+	flags := flagsOf(i)
+	if i.update == '.' && flags == 0 {
+		a.skipped(p)
+		return
+	}
+	switch i.update {
+	case '<', '>':
+		if !a.session.Args.DryRun {
+			return
+		}
+		flags |= rsync.Transfer
+	case 'c':
+		flags |= rsync.LocalChange
+	case 'h':
+		flags |= rsync.LocalChange | rsync.XNameFollows
+	}
+	if !a.shows() || flags == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.IsDir() && p != "" && a.session.IncRecurse() {
+		a.dirItem = &dirItem{p, flags}
+		return
+	}
+	ndx := int(e.Ctime.Sec)
+	if flags == rsync.ReportXattr && a.current != nil && a.current.asked[ndx] {
+		return // the client has seen the request for the value
+	}
+	a.record(&pendingFile{ndx: ndx, flags: flags}, link, nil)
+}
+
+// skipped tells a client of what its options leave out.
+func (a *stockUpstream) skipped(p string) {
+	if err := a.tell(rsync.MsgInfo, "skipping non-regular file \""+Printable(p)+"\""); err != nil {
+		a.k.abort(err)
+	}
+}
+
+// showDeleted has a client show a deletion (log.c:log_delete).
+func (a *stockUpstream) showDeleted(p string, dir bool) {
+	if !a.shows() {
+		return
+	}
+	if err := a.w.Message(rsync.Message{Code: rsync.MsgDeleted, Text: p, Dir: dir}); err != nil {
+		a.k.abort(err)
+	}
+}
