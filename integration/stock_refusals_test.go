@@ -196,7 +196,7 @@ func TestGrowingFile(t *testing.T) {
 		wantExit(t, r, 0)
 		content, _ := readFile(t, filepath.Join(dst, "zz"))
 		lines := strings.TrimPrefix(content, "begin\n")
-		if strings.Trim(lines, "one mrlin\n") != "" || len(lines)%len("one more line\n") != 0 {
+		if strings.ReplaceAll(lines, "one more line\n", "") != "" {
 			t.Errorf("%v: the file is damaged: %.100q", command, lines)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/seed9553035b/syncd/config"
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -36,6 +38,7 @@ type session struct {
 	conn *wire.Conn
 	// stockErr is what is wrong with a stock client's arguments.
 	stockErr error
+	limit    *rate.Limiter // a stock client's, nil for a native one
 
 	hello *native.ClientHello
 	opt   Options
@@ -45,6 +48,10 @@ type session struct {
 // serve runs the session and logs how it went.
 func (n *session) serve() {
 	o, err := connOptions(n.cfg, n.stats)
+	if n.isStock() {
+		n.limit = noLimit()
+		o.Limit = n.limit
+	}
 	if err == nil {
 		n.conn, err = wire.NewConn(n.net, o)
 	}
@@ -57,7 +64,7 @@ func (n *session) serve() {
 	stop := context.AfterFunc(n.ctx, func() { n.conn.Close() })
 	defer stop()
 
-	if n.isStock() {
+	if n.limit != nil {
 		n.serveStock()
 		return
 	}

@@ -64,13 +64,28 @@ func (a *stockUpstream) take(l *rsync.List) error {
 		}
 		return true
 	})
+	a.cond.Signal()
+	if !a.session.IncRecurse() {
+		a.byPath = make(map[string]*stockList, len(all))
+		for _, d := range all {
+			a.byPath[d.path] = d
+		}
+		return nil
+	}
 	a.lists = append(a.lists, all...)
 	if a.bye {
 		a.next = len(a.lists)
 	}
-	a.cond.Signal()
+	if a.ahead += 1 + l.Len(); a.ahead > maxListed {
+		return fmt.Errorf("%w: file lists further ahead than a sender may be", rsync.ErrProtocol)
+	}
 	return nil
 }
+
+// maxListed bounds what a sender has listed before it was asked for, in lists
+// and entries: stock stops at ten thousand entries, but for one directory of
+// any size and for empty ones.
+const maxListed = 4 << 20
 
 // splitList makes one list for each directory, the root's first.
 func splitList(l *rsync.List, inc bool) ([]*stockList, error) {
@@ -173,17 +188,14 @@ func (a *stockUpstream) find(req *native.List) *stockList {
 		return a.current
 	}
 	if !a.session.IncRecurse() {
-		i := slices.IndexFunc(a.lists, func(l *stockList) bool { return l.path == req.Path })
-		if i < 0 {
-			return nil
-		}
-		a.current = a.lists[i]
-		a.lists = slices.Delete(a.lists, i, i+1)
+		a.current = a.byPath[req.Path]
+		delete(a.byPath, req.Path)
 		return a.current
 	}
 	for a.next < len(a.lists) {
 		l := a.lists[a.next]
 		a.next++
+		a.ahead -= 1 + l.Len()
 		if l.path == req.Path {
 			a.current = l
 			return l

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 	"github.com/seed9553035b/syncd/wire/rsync"
@@ -34,6 +36,19 @@ func newStockPeer(conn *wire.Conn, server bool, note func(native.Note)) *stockPe
 	p := &stockPeer{r: rsync.NewReader(conn, !server), w: rsync.NewWriter(conn), conn: conn, server: server, note: note}
 	p.r.Handle = p.handle
 	return p
+}
+
+// noLimit is a limiter for a session whose client may ask for a limit.
+func noLimit() *rate.Limiter { return rate.NewLimiter(rate.Inf, 1) }
+
+// setLimit holds a session to so many KiB a second; 0 is no limit.
+func setLimit(l *rate.Limiter, kib int) {
+	if kib <= 0 {
+		return
+	}
+	want := wire.NewLimiter(int64(kib) << 10)
+	l.SetBurst(want.Burst())
+	l.SetLimit(want.Limit())
 }
 
 // close closes the connection, at which a remote shell ends, and returns the
@@ -94,6 +109,8 @@ func (p *stockPeer) keepAlives() (stop func()) {
 // fail ends a session that err has broken: the peer is told what it can't know,
 // as stock does it (cleanup.c:_exit_cleanup), and given time to read it.
 func (p *stockPeer) fail(ctx context.Context, err error) {
+	late := time.AfterFunc(2*lingerTime, func() { p.conn.Close() }) // it may not read any more
+	defer late.Stop()
 	var exit *rsync.ExitError
 	switch code := ExitCode(err); {
 	case errors.As(err, &exit):

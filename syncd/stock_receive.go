@@ -64,6 +64,9 @@ func stockSums(sig *delta.Signature) *rsync.Sums {
 // record queues a record, and what follows it. It wants no attributes. a.mu is
 // held.
 func (a *stockUpstream) record(p *pendingFile, xname string, then func() error) {
+	if a.session.Protocol == 29 && p.id != 0 {
+		a.probe = p
+	}
 	attributes := a.session.HasXattrs(p.flags)
 	if attributes {
 		p.file = &rsync.File{}
@@ -93,15 +96,15 @@ func (a *stockUpstream) answer(ndx int) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.pending(ndx)
+	if a.session.Protocol < 30 && rec.KeepAlive(a.files) {
+		return nil
+	}
+	p, err := a.pending(ndx, rec.IFlags)
 	if err != nil {
 		return err
 	}
 	if p == nil {
 		return fmt.Errorf("%w: an answer for index %d, which was not asked for", rsync.ErrProtocol, ndx)
-	}
-	if rec.IFlags&rsync.Transfer != p.flags&rsync.Transfer {
-		return fmt.Errorf("%w: an answer for index %d with flags %#x", rsync.ErrProtocol, ndx, rec.IFlags)
 	}
 	if a.session.HasXattrs(rec.IFlags) {
 		if p.file == nil {
@@ -124,7 +127,7 @@ func (a *stockUpstream) answer(ndx int) error {
 
 // pending takes the request that an answer is for: the oldest one. Below
 // protocol 30 those before it have failed, of which such a sender says nothing.
-func (a *stockUpstream) pending(ndx int) (*pendingFile, error) {
+func (a *stockUpstream) pending(ndx int, flags rsync.IFlags) (*pendingFile, error) {
 	for {
 		a.mu.Lock()
 		if len(a.pend) == 0 {
@@ -133,7 +136,7 @@ func (a *stockUpstream) pending(ndx int) (*pendingFile, error) {
 		}
 		p := a.pend[0]
 		a.mu.Unlock()
-		if p.ndx == ndx {
+		if p.ndx == ndx && (p.flags^flags)&rsync.Transfer == 0 {
 			return p, nil
 		}
 		if a.session.Protocol >= 30 || p.id == 0 {

@@ -29,6 +29,8 @@ func (n *session) hurry() (done func() bool) {
 // clients greet at once, with "@RSYNCD:" (clientserver.c:exchange_protocols).
 func (n *session) isStock() bool {
 	defer n.hurry()()
+	late := context.AfterFunc(n.ctx, func() { _ = n.net.SetReadDeadline(time.Unix(1, 0)) }) // wakes the read below
+	defer late()
 	sc, ok := n.net.(syscall.Conn)
 	if !ok {
 		return false
@@ -117,6 +119,7 @@ func (n *session) greetStock(p *stockPeer) (*rsync.Session, *rsync.Args, error) 
 	}
 	p.session, err = rsync.ServerSetup(p.r, p.w, args)
 	n.stockErr = bad
+	setLimit(n.limit, args.BWLimit)
 	return p.session, args, err
 }
 

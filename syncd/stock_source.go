@@ -48,6 +48,7 @@ type stockSource struct {
 	show     *stockItems            // lines for the person here, nil if there are none
 
 	queue chan *stockRequest
+	quit  chan struct{} // closed when nothing is taken from queue any more
 
 	mu      sync.Mutex
 	cond    sync.Cond
@@ -110,7 +111,7 @@ func (x *stockSource) run(ctx context.Context) (err error) {
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	x.queue = make(chan *stockRequest, stockQueue)
+	x.queue, x.quit = make(chan *stockRequest, stockQueue), make(chan struct{})
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		defer close(x.queue)
@@ -147,13 +148,10 @@ func (x *stockSource) handle(m rsync.Message) error {
 // waits for the peer ends with the connection.
 func (x *stockSource) stopReader() {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.closed = true
 	x.cond.Broadcast()
-	x.mu.Unlock()
-	go func() {
-		for range x.queue {
-		}
-	}()
+	close(x.quit)
 }
 
 // answerAll is the answerer (sender.c:send_files).
@@ -275,7 +273,11 @@ func (x *stockSource) readAll() error {
 		x.pending += q.size
 		last := x.eof && dones == x.sent+rsync.Phases(x.session.Protocol)-1
 		x.mu.Unlock()
-		x.queue <- q
+		select {
+		case x.queue <- q:
+		case <-x.quit:
+			return nil
+		}
 		if last {
 			return nil
 		}

@@ -19,7 +19,8 @@ import (
 // The client has been told of an error that is returned, if it could be.
 func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.WriteCloser) error {
 	stats := NewStats()
-	conn, err := wire.NewStream(in, out, wire.Options{Stats: &stats.Stats})
+	limit := noLimit()
+	conn, err := wire.NewStream(in, out, wire.Options{Stats: &stats.Stats, Limit: limit})
 	if err != nil {
 		return err
 	}
@@ -38,6 +39,7 @@ func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.Wri
 	if err := p.exchangeVersions(); err != nil {
 		return err
 	}
+	setLimit(limit, a.BWLimit)
 	if p.session, err = rsync.ServerSetup(p.r, p.w, a); err != nil {
 		return err
 	}

@@ -42,17 +42,20 @@ type stockUpstream struct {
 	tokens rsync.TokenReader
 	asked  request // what the user asked for: nothing else is taken
 	hash   *hasher // of a file without a basis
+	files  int     // entries of the first list
 	ioErr  int     // the sender's; receiver's
 	busy   bool    // an answer is being read; receiver's
 
 	mu        sync.Mutex
 	cond      sync.Cond // signals the generator
 	out       []func() error
-	lists     []*stockList // not done with, in order of arrival
-	next      int          // of lists, the first that was not asked for
-	current   *stockList   // whose pages the sink takes
-	want      *native.List // asked for, and not here yet
-	waiting   int          // requests for attributes that a page waits for
+	lists     []*stockList          // not done with, in order of arrival
+	next      int                   // of lists, the first that was not asked for
+	ahead     int                   // lists and entries that were not asked for
+	byPath    map[string]*stockList // without incremental recursion: lists that were not asked for
+	current   *stockList            // whose pages the sink takes
+	want      *native.List          // asked for, and not here yet
+	waiting   int                   // requests for attributes that a page waits for
 	pend      []*pendingFile
 	noContent map[string]bool // directories that the sender does not list in full
 	unsent    map[int]bool    // files that the sender can't send, reported out of order
@@ -62,6 +65,7 @@ type stockUpstream struct {
 	failed    int64    // files that the client has been told of
 	dirItem   *dirItem // waits for the directory's list
 	closed    bool
+	probe     *pendingFile // below protocol 30: what was asked for since the last probe
 }
 
 // pendingFile is a request that is not answered yet.
@@ -98,7 +102,7 @@ func (a *stockUpstream) readFirst() (*rsync.List, error) {
 	if err := a.asked.check(l, true); err != nil {
 		return nil, err
 	}
-	a.eof = !a.session.IncRecurse()
+	a.eof, a.files = !a.session.IncRecurse(), l.Len()
 	return l, a.take(l)
 }
 
@@ -143,14 +147,6 @@ func (a *stockUpstream) Bye([]byte) error {
 	a.next = len(a.lists)
 	a.cond.Signal()
 	return nil
-}
-
-// put queues something to be written.
-func (a *stockUpstream) put(write func() error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.out = append(a.out, write)
-	a.cond.Signal()
 }
 
 // generate is the generator (generator.c:generate_files).
@@ -199,6 +195,9 @@ func (a *stockUpstream) takeOut() ([]func() error, error) {
 		case flushed:
 			a.cond.Wait()
 			continue
+		case a.probe != nil:
+			a.sendProbe()
+			continue
 		}
 		a.mu.Unlock()
 		err := a.w.Flush()
@@ -207,6 +206,15 @@ func (a *stockUpstream) takeOut() ([]func() error, error) {
 			return nil, err
 		}
 	}
+}
+
+// sendProbe queues a record that says nothing, and is sent back all the same:
+// then what was asked for before it has been answered, or has failed, of which
+// a sender of protocol 29 says nothing. a.mu is held.
+func (a *stockUpstream) sendProbe() {
+	p := &pendingFile{ndx: a.probe.ndx}
+	a.record(p, "", nil)
+	a.probe = nil
 }
 
 // finished reports whether there will be no more requests. a.mu is held.
