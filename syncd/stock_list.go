@@ -107,10 +107,9 @@ func (x *stockSource) addDir(dir string) error {
 	var w native.PageWriter
 	var below []string
 	for after, more := "", true; more; {
-		var flags uint8
 		var err error
-		more, flags, err = x.src.page(&native.List{Path: dir, After: after, Want: want}, &w)
-		_ = flags // names that can't be read are in the page, each on its own
+		// Names that can't be read are in the page, each on its own.
+		more, _, err = x.src.page(&native.List{Path: dir, After: after, Want: want}, &w)
 		if err != nil {
 			return x.listFailed(dir, err)
 		}

@@ -126,7 +126,7 @@ func (a *stockUpstream) takeNext(dir int) error {
 	if err != nil {
 		return err
 	}
-	if err := a.asked.check(l, false); err != nil {
+	if err := a.asked.check(l); err != nil {
 		return err
 	}
 	if err := a.take(l); err != nil {

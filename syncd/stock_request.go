@@ -19,7 +19,7 @@ type request struct {
 }
 
 // check refuses entries outside the request.
-func (q *request) check(l *rsync.List, first bool) error {
+func (q *request) check(l *rsync.List) error {
 	content := len(q.paths) == 1 && isContent(q.paths[0])
 	for i := range l.Len() {
 		name, dir := l.Name(l.Start + i)
@@ -39,7 +39,6 @@ func (q *request) check(l *rsync.List, first bool) error {
 			return fmt.Errorf("%w: the sender lists %.100q, which a filter excludes", rsync.ErrProtocol, name)
 		}
 	}
-	_ = first
 	return nil
 }
 

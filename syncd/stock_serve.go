@@ -80,12 +80,13 @@ func (v *stockServer) openArgs(x *stockSource) error {
 		if err == nil && len(expanded) == 0 {
 			err = syscall.ENOENT
 		}
+		before := len(there)
 		for _, p := range expanded {
 			if err = v.visible(p); err == nil {
 				there = append(there, p)
 			}
 		}
-		if err != nil {
+		if len(there) == before { // else what wildcards found is all that there is to see
 			if err := x.unlisted(p, &fs.PathError{Op: "stat", Path: p, Err: rootCause(err)}); err != nil {
 				return err
 			}

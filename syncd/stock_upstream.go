@@ -99,7 +99,7 @@ func (a *stockUpstream) readFirst() (*rsync.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.asked.check(l, true); err != nil {
+	if err := a.asked.check(l); err != nil {
 		return nil, err
 	}
 	a.eof, a.files = !a.session.IncRecurse(), l.Len()
