@@ -25,13 +25,19 @@ func (d *Dir) Open(name string) (*os.File, wire.Version, error) {
 	if err != nil {
 		return nil, wire.Version{}, d.fail("open", name, openCause(err))
 	}
+	return d.regular(fd, name, status)
+}
+
+// regular makes the os.File of fd, which it takes over, if it is a regular file.
+// status are the flags that it keeps: O_NONBLOCK has done its duty, and with it
+// os.File would ask the poller.
+func (d *Dir) regular(fd int, name string, status int) (*os.File, wire.Version, error) {
 	var st unix.Statx_t
-	err = statAt(fd, "", &st)
+	err := statAt(fd, "", &st)
 	if err == nil && typeOf(&st) != unix.S_IFREG {
 		err = ErrNotRegular
 	}
 	if err == nil {
-		// O_NONBLOCK has done its duty. With it, os.File would ask the poller.
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, status)
 	}
 	if err != nil {

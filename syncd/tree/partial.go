@@ -48,19 +48,7 @@ func (d *Dir) Rewrite(name string) (*os.File, wire.Version, error) {
 	if err != nil {
 		return nil, wire.Version{}, d.fail("open", name, openCause(err))
 	}
-	var st unix.Statx_t
-	err = statAt(fd, "", &st)
-	if err == nil && typeOf(&st) != unix.S_IFREG {
-		err = ErrNotRegular
-	}
-	if err == nil {
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return nil, wire.Version{}, d.fail("open", name, err)
-	}
-	return d.file(fd, name), versionOf(&st), nil
+	return d.regular(fd, name, 0)
 }
 
 // Reserve makes room on the disk for the first n bytes of f, so that writing

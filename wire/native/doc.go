@@ -3,10 +3,9 @@
 // field that a peer sends before anything uses it. protocol.md beside this
 // file defines the bytes.
 //
-// Call order. The client calls Dial's counterpart here, ClientHello; the
-// server calls ServerHello (after its listener has seen the magic) and
-// Answer. From then on the side that is the sink holds an Asker and the side
-// that is the source an Answerer:
+// Call order. The client calls SendClientHello and ReadServerHello; the server
+// ReadClientHello and SendServerHello. From then on the side that is the sink
+// holds an Asker and the side that is the source an Answerer:
 //
 //	Asker:    Ask, ..., Flush          (one goroutine)
 //	          Next, then Data/Discard  (another goroutine)
