@@ -262,6 +262,11 @@ func (k *sink) place(j *job) error {
 		}
 		return err
 	}
+	if j.allocated && j.cur != nil && k.fsync == FsyncNone {
+		if err := tree.StartWriting(j.file); err != nil {
+			return err
+		}
+	}
 	err := j.staged.Commit()
 	if errors.Is(err, tree.ErrIsDir) {
 		if err = k.makeWay(j.node, j.entry.Name); err == nil {

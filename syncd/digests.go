@@ -14,6 +14,10 @@ import (
 // some hundred files of a GiB.
 const memoryBytes = 32 << 20
 
+// rememberFrom is the length in bytes from which digests are remembered: what
+// is shorter is hashed about as fast as it is looked up.
+const rememberFrom = 1 << 20
+
 // memory remembers the sums of files that a daemon has hashed, so that a file
 // that many clients pull is hashed once. It is safe for concurrent use.
 //

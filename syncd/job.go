@@ -63,8 +63,9 @@ type job struct {
 	staged *tree.Staged
 	file   *os.File // where the content goes; of sums, where it is compared
 	holes  bool
-	apart  bool           // the checker verifies what arrives
-	check  error          // what the checker could not read
+
+	allocated bool // ahead of being written
+
 	bad    []native.Range // arrived, but not as the source's digest says
 
 	superseded bool // another job has taken its place
@@ -88,7 +89,6 @@ func (j *job) request() native.ReadFile {
 		j.want = []native.Range{{N: j.entry.Size}}
 	}
 	j.at, j.next = 0, j.want[0].Off
-	j.apart = j.phase == fetching && j.entry.Size >= hashApart
 	return f
 }
 

@@ -150,11 +150,7 @@ func (k *sink) onPacked(id, index uint32, off, n int64, z []byte, b bodies) erro
 			return nil
 		}
 		// What was written is what is hashed, as of any other body.
-		if j.apart {
-			k.checks <- check{j: j, off: off, n: n}
-		} else {
-			j.err = k.hash.add(j.file, off, n)
-		}
+		j.err = k.hash.add(j.file, off, n)
 		return nil
 	})
 }

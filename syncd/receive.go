@@ -75,10 +75,6 @@ func (k *sink) received(b *batch) error {
 	k.mu.Lock()
 	b.at++
 	k.mu.Unlock()
-	if j.apart {
-		k.checks <- check{j: j, done: true}
-		return nil
-	}
 	// Handing over costs a wake-up, most of the time: small files go together.
 	if k.arrivals = append(k.arrivals, j); len(k.arrivals) >= handOver || j.entry.Size > plainFile {
 		k.handOver()
@@ -175,9 +171,7 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 	if j.fail != nil || !j.expect(off, n) {
 		return unasked("a range", id)
 	}
-	if !j.apart {
-		k.hash.start()
-	}
+	k.hash.start()
 	if j.phase == comparing {
 		// What shrank or can't be read differs, and is fetched.
 		j.differs = k.hash.add(j.file, off, n) != nil || j.differs
@@ -189,8 +183,6 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 		return err
 	}
 	switch {
-	case j.apart:
-		k.checks <- check{j: j, off: off, n: n, digest: append([]byte{}, t.Digest...)}
 	case j.err != nil || t.Digest == nil:
 	case bytes.Equal(t.Digest, k.hash.digest()):
 	case j.phase == comparing:
@@ -201,18 +193,16 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 	return k.ended(j, t.Status, int(t.Errno), id)
 }
 
-// body moves one body. A small one goes in steps that are hashed while they are
-// in the processor's cache.
+// body moves one body, in pieces that are hashed while they are in the
+// processor's cache.
 func (k *sink) body(j *job, off, n int64, b bodies) error {
 	if !k.openTarget(j) {
 		return b.Discard(n)
 	}
 	k.stats.Literal.Add(n)
+	k.allocate(j, off, n)
 	for n > 0 {
-		m := min(n, hashBlock)
-		if j.apart {
-			m = min(n, checkPiece)
-		}
+		m := min(n, hashPiece)
 		err := b.RecvFile(j.file, off, m)
 		var fe *wire.FileError
 		switch {
@@ -222,11 +212,7 @@ func (k *sink) body(j *job, off, n int64, b bodies) error {
 			return err
 		}
 		off, n = off+m, n-m
-		switch {
-		case j.err != nil:
-		case j.apart:
-			k.checks <- check{j: j, off: off - m, n: m}
-		default:
+		if j.err == nil {
 			j.err = k.hash.add(j.file, off-m, m)
 		}
 		if j.err != nil {
@@ -259,6 +245,13 @@ func (k *sink) openTarget(j *job) bool {
 		j.file = j.staged.File
 	}
 	return j.err == nil
+}
+
+// allocate prepares a large range of a new file for being written.
+func (k *sink) allocate(j *job, off, n int64) {
+	if n >= allocateFrom && !j.inplace && tree.Allocate(j.file, off, n) {
+		j.allocated = true
+	}
 }
 
 // ended looks at the status that came with a range.

@@ -193,7 +193,7 @@ func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) er
 		s.stats.Transferred.Add(1)
 	}
 	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: len(want.Ranges) > 0}
-	if want.Version.Size >= hashApart {
+	if want.Version.Size >= rememberFrom {
 		send.key, _ = s.sumKey(f, want.Version)
 	}
 	return sendFile(send, f, want, r.SumsOnly)
@@ -232,38 +232,36 @@ func (t *fileSender) data(off, n int64, final bool) (done bool, err error) {
 	return t.raw(off, n, final)
 }
 
-// raw sends one DATA frame. A large body is hashed by another goroutine while it
-// is pumped: both cost about the same.
+// raw sends one DATA frame. What is not remembered of a body is hashed right
+// before it is sent, piece by piece.
 func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 	h := t.s.hash
 	h.start()
 	var bad error // what made the file unreadable, the stream being in step
-	var hashing sync.WaitGroup
-	defer hashing.Wait()
-	key, keep := t.key, t.key.dev != 0 && n >= hashApart
+	key, keep := t.key, t.key.dev != 0 && n >= rememberFrom
 	key.off, key.n = off, n
 	var known []byte
 	if keep && !t.again {
 		known = t.s.memory.get(key)
 	}
-	switch {
-	case known != nil:
-	case n >= hashApart:
-		hashing.Go(func() { bad = h.add(t.f, off, n) })
-	default:
-		bad = h.add(t.f, off, n)
-	}
 	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {
-		var sent error
-		if !t.r.SumsOnly {
-			sent = send(t.f, off, n)
-			t.s.stats.Literal.Add(n)
-		}
-		hashing.Wait()
-		if fe, ok := errors.AsType[*wire.FileError](sent); ok {
-			bad = fe
-		} else if sent != nil {
-			return native.Trailer{}, sent
+		for done := int64(0); done < n; {
+			m := min(n-done, hashPiece)
+			if known != nil {
+				m = n
+			} else if bad == nil {
+				bad = h.add(t.f, off+done, m)
+			}
+			if !t.r.SumsOnly {
+				err := send(t.f, off+done, m)
+				if fe, ok := errors.AsType[*wire.FileError](err); ok {
+					bad = fe
+				} else if err != nil {
+					return native.Trailer{}, err
+				}
+				t.s.stats.Literal.Add(m)
+			}
+			done += m
 		}
 		if known == nil {
 			known = h.digest()

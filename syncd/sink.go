@@ -27,8 +27,6 @@ const (
 	batchSize  = 40 << 10 // bytes of a READ's payload; an Answerer takes 64 KiB
 	batchBytes = 4 << 20  // bytes of bodies that a READ asks for, at least one file
 	taskQueue  = 256
-	checkQueue = 16      // pieces that the receiver may be ahead of the checker
-	checkPiece = 2 << 20 // bytes; the last-level cache holds some of them
 	handOver   = 32      // small files that the receiver gives to the committer at a time
 )
 
@@ -52,7 +50,7 @@ type bodies interface {
 	Trailer() (native.Trailer, error)
 }
 
-// sink makes a directory equal to what a source shows. Five goroutines work
+// sink makes a directory equal to what a source shows. Four goroutines work
 // for it:
 //
 //  1. planner (sequential, the caller of run): takes pages of listings,
@@ -62,11 +60,9 @@ type bodies interface {
 //     planner; bodies go from the stream into staged files, each range is
 //     verified, and complete files go to the committer. It waits for nobody but
 //     the committer, so that the stream always moves.
-//  3. checker (sequential): hashes what has arrived of large files, behind the
-//     receiver. It waits for nobody but the committer.
-//  4. worker (one job at a time, itself parallel): signs and searches bases,
+//  3. worker (one job at a time, itself parallel): signs and searches bases,
 //     copies what they have, and hashes what was put together of both.
-//  5. committer (sequential): gives files their metadata and their name,
+//  4. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody.
 //
 // Deletions follow when all of that is done. A failure of one file is
@@ -116,7 +112,6 @@ type sink struct {
 	held   []task // staged, and waiting to be synced
 	staged map[string]*node
 
-	checks    chan check
 	tasks     chan task
 	wake      chan struct{} // there are linkTasks
 	noDeletes atomic.Bool   // a listing had errors
@@ -163,7 +158,6 @@ type task struct {
 func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.cond.L, k.workCond.L = &k.mu, &k.mu
 	k.tasks = make(chan task, taskQueue)
-	k.checks = make(chan check, checkQueue)
 	k.wake = make(chan struct{}, 1)
 	k.links = make(map[inode]*linkGroup)
 	k.staged = make(map[string]*node)
@@ -174,7 +168,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
 	defer stop()
 
-	var receiver, checker, committer, worker sync.WaitGroup
+	var receiver, committer, worker sync.WaitGroup
 	worker.Go(func() { k.workAll(ctx) })
 	receiver.Go(func() {
 		var err error
@@ -186,7 +180,6 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 			k.abort(err)
 		}
 	})
-	checker.Go(k.checkAll)
 	committer.Go(k.commitAll)
 
 	err = k.plan()
@@ -207,8 +200,6 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.abort(err)
 	}
 	receiver.Wait()
-	close(k.checks)
-	checker.Wait()
 	k.endWork()
 	worker.Wait()
 	close(k.tasks)
