@@ -66,7 +66,7 @@ type job struct {
 
 	allocated bool // ahead of being written
 
-	bad    []native.Range // arrived, but not as the source's digest says
+	bad []native.Range // arrived, but not as the source's digest says
 
 	superseded bool // another job has taken its place
 	redo       bool // and is to: the source is stock, and sends a file as a whole

@@ -27,7 +27,7 @@ const (
 	batchSize  = 40 << 10 // bytes of a READ's payload; an Answerer takes 64 KiB
 	batchBytes = 4 << 20  // bytes of bodies that a READ asks for, at least one file
 	taskQueue  = 256
-	handOver   = 32      // small files that the receiver gives to the committer at a time
+	handOver   = 32 // small files that the receiver gives to the committer at a time
 )
 
 // upstream is what a sink needs of a source, wherever it is. Requests may
