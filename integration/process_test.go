@@ -100,6 +100,8 @@ type stats struct {
 	Deleted      int64 `json:"deleted"`
 	LiteralBytes int64 `json:"literal_bytes"`
 	MatchedBytes int64 `json:"matched_bytes"`
+	WireSent     int64 `json:"wire_sent"`
+	WireReceived int64 `json:"wire_received"`
 	PathBytes    struct {
 		Splice        int64 `json:"splice"`
 		Sendfile      int64 `json:"sendfile"`

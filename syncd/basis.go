@@ -3,7 +3,6 @@ package syncd
 import (
 	"os"
 	"path"
-	"slices"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -41,7 +40,7 @@ func (k *sink) openBasis(j *job) *os.File {
 		return f
 	}
 	n, name := j.node, j.entry.Name
-	if n.names != nil && slices.Contains(n.names.Leftovers(), tree.PartialName(name)) {
+	if n.left(tree.PartialName(name)) || j.tries > 0 {
 		if f := try(n.dir, tree.PartialName(name)); f != nil {
 			return f
 		}
@@ -85,22 +84,37 @@ func (k *sink) partialDir(n *node, create bool) *tree.Dir {
 	return d
 }
 
-// keepPartial keeps what has arrived of a job that the end of the run cuts
-// off, so that the next run has it for a basis.
-func (k *sink) keepPartial(j *job) bool {
-	if !k.opt.Partial && len(k.opt.PartialDir) == 0 || j.staged == nil || j.err != nil || j.inplace {
-		return false
+// keep keeps what has arrived of a job that is cut off, if that is worth more to
+// the next run than a fresh start.
+func (k *sink) keep(j *job) {
+	if j.staged == nil || j.inplace || j.assemble {
+		return
 	}
-	if d := k.partialDir(j.node, true); d != nil {
-		defer d.Close()
-		return j.staged.Keep(d, j.entry.Name) == nil
+	if len(k.opt.PartialDir) > 0 {
+		if d := k.partialDir(j.node, true); d != nil {
+			if j.err == nil && j.staged.Keep(d, j.entry.Name) == nil {
+				j.staged, j.file = nil, nil
+			}
+			d.Close()
+		}
+		return
 	}
-	return len(k.opt.PartialDir) == 0 && j.staged.Keep(j.node.dir, tree.PartialName(j.entry.Name)) == nil
+	if k.opt.Partial && !j.staged.Persisted() && j.err == nil {
+		if kept, err := j.staged.Persist(); !kept || err != nil {
+			return
+		}
+	}
+	k.leave(j)
 }
 
 // dropPartial removes what was kept of a file that is complete now. The one
 // under a staging name goes with the leftovers.
 func (k *sink) dropPartial(j *job) {
+	if j.tries > 0 { // an earlier version's, of this run
+		for _, name := range []string{tree.PartialName(j.entry.Name), tree.JournalName(j.entry.Name)} {
+			k.dropped(j.path(), j.node.dir.RemoveLeftover(name))
+		}
+	}
 	d := k.partialDir(j.node, false)
 	if d == nil {
 		return

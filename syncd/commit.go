@@ -71,6 +71,9 @@ func (k *sink) end(j *job) {
 	case j.err != nil:
 		k.failed(j.path(), j.err)
 	case j.fail != nil && j.fail.Status == native.StatusChanged && j.tries+1 < maxTries:
+		if j.journal != nil {
+			k.leave(j) // as a basis of the new version
+		}
 		k.discard(j)
 		j.tries++
 		k.retry(j)

@@ -135,6 +135,9 @@ func (k *sink) fetch(j *job) error {
 	if done, err := k.appended(j); done || err != nil {
 		return err
 	}
+	if k.resume(j) {
+		return nil
+	}
 	if k.deltaPays(j) {
 		if j.basis = k.openBasis(j); j.basis != nil {
 			return k.startDelta(j)

@@ -195,6 +195,8 @@ func (k *sink) workAll(ctx context.Context) {
 		case j.phase == comparing:
 			k.stock.compare(ctx, j)
 			k.tasks <- task{job: j}
+		case j.phase == resuming:
+			k.recheck(ctx, j)
 		case j.phase == signing:
 			k.signBasis(ctx, j)
 		case j.phase == searching:
@@ -272,7 +274,8 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 		return
 	}
 	j.phase = fetching
-	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 {
+	k.keepCopies(j)
+	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 && j.err == nil {
 		k.retry(j)
 		return
 	}

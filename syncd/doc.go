@@ -10,6 +10,7 @@
 //	                        does not
 //	source, view            what a source shows, and its answers
 //	sink, node, job         what a sink does: plan, receive, check, work, commit
+//	journal, resume.go      what a broken run has got of a file, for the next one
 //	stock_*.go              the same roles with stock rsync at the other end
 //
 // Call order: fill a Transfer and call Run once; or NewServer, Listen, Serve.
@@ -21,6 +22,7 @@
 // Failures: an error of one file is reported, counted and skipped, and the run
 // ends with exit code 23 or 24; any other error ends the run. Either way every
 // file is whole, the old or the new one, but one that was being updated in place.
-// Staged files are removed; what a killed run leaves has a staging name, is
-// hidden from listings, and is adopted or removed by the next run.
+// Staged files are removed, but those of more than a segment whose journal says
+// what of them is verified (see resume.go); what a broken run leaves has a staging
+// name, is hidden from listings, and is adopted or removed by the next run.
 package syncd

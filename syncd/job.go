@@ -26,6 +26,7 @@ const (
 	merging                 // the source's ops, by DELTA
 	assembling              // what was collected, in place, by the worker
 	verifying               // the whole, by the worker
+	resuming                // hashing what an earlier run has left, by the worker
 )
 
 // job is one file whose content is on its way. The planner makes it, the
@@ -67,6 +68,10 @@ type job struct {
 	allocated bool // ahead of being written
 
 	bad []native.Range // arrived, but not as the source's digest says
+
+	journal *journal // of what was verified
+	resumed bool     // file has content of an earlier run
+	unkept  bool     // there can be no journal
 
 	superseded bool // another job has taken its place
 	redo       bool // and is to: the source is stock, and sends a file as a whole
@@ -149,6 +154,7 @@ func (j *job) drop() (err error) {
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
 	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests = nil, nil, nil, false, nil, nil
+	j.journal, j.resumed, j.unkept = nil, false, false
 	return err
 }
 

@@ -46,6 +46,15 @@ type node struct {
 // join returns the path of an entry of n.
 func (n *node) join(name string) string { return path.Join(n.path, name) }
 
+// left reports whether a run that is gone has left a staging name in n.
+func (n *node) left(name string) bool {
+	if n.names == nil {
+		return false
+	}
+	_, ok := slices.BinarySearch(n.names.Leftovers(), name)
+	return ok
+}
+
 // push adds a child to those that wait; w is scratch.
 func (n *node) push(e *wire.Entry, w *native.PageWriter) error {
 	w.Reset()

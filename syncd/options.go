@@ -35,7 +35,7 @@ type Options struct {
 	Inplace      bool      `json:"inplace,omitempty"`
 	Append       bool      `json:"append,omitempty"`        // only what is behind the end of the file that is there
 	AppendVerify bool      `json:"append_verify,omitempty"` // the same, and the whole is verified
-	Partial      bool      `json:"partial,omitempty"`       // keep what has arrived of a file when the run is interrupted
+	Partial      bool      `json:"partial,omitempty"`       // keep what has arrived of any file, not only of large ones
 	PartialDir   []byte    `json:"partial_dir,omitempty"`   // where, as a name in the file's directory
 	Fuzzy        bool      `json:"fuzzy,omitempty"`
 	AltDests     []AltDest `json:"alt_dests,omitempty"` // in order

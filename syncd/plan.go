@@ -277,7 +277,7 @@ func (k *sink) leftovers(n *node) {
 		var err error
 		switch {
 		case k.opt.DryRun:
-		case n.private:
+		case n.private && !tree.IsResumable(name):
 			err = n.dir.RemoveLeftover(name)
 		default:
 			err = k.spool.add(spoolLeftover, n.path, name)

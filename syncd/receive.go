@@ -149,7 +149,7 @@ func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) erro
 	if k.openTarget(j) {
 		j.holes = true
 		// A new file reads as zeros where nothing was written.
-		if j.tries > 0 || j.inplace {
+		if j.tries > 0 || j.inplace || j.resumed {
 			j.err = tree.Punch(j.file, off, n)
 		}
 	}
@@ -185,6 +185,9 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 	switch {
 	case j.err != nil || t.Digest == nil:
 	case bytes.Equal(t.Digest, k.hash.digest()):
+		if j.phase == fetching {
+			j.err = k.record(j, off, n, t.Digest)
+		}
 	case j.phase == comparing:
 		j.differs = true
 	default:
@@ -234,7 +237,7 @@ func (k *sink) openTarget(j *job) bool {
 		j.file, _, j.err = j.node.dir.Rewrite(j.entry.Name)
 		j.inplace = j.err == nil
 		return j.err == nil
-	case j.node.private:
+	case j.node.private && !k.isResumable(j):
 		j.file, j.err = j.node.dir.Create(j.entry.Name, j.entry.Mode)
 		if !errors.Is(j.err, os.ErrExist) {
 			return j.err == nil

@@ -61,7 +61,7 @@ func (k *sink) interrupted() error {
 // deleteOne removes one name and all below it. The directory keeps the times
 // and the mode that it was given.
 func (k *sink) deleteOne(kind byte, in, name string, visit tree.Visit) error {
-	if k.opt.DryRun && kind == spoolLeftover {
+	if kind == spoolLeftover && (k.opt.DryRun || k.isKept(join(in, name))) {
 		return nil
 	}
 	dir, err := k.root.Dir(in)

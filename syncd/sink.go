@@ -125,8 +125,9 @@ type sink struct {
 	retries   []*job
 	linkTasks []linkTask // for the committer
 	links     map[inode]*linkGroup
-	inflight  int // jobs not ended yet
-	heldJobs  int // of those, held by the committer
+	inflight  int             // jobs not ended yet
+	kept      map[string]bool // staging paths that the next run is to have
+	heldJobs  int             // of those, held by the committer
 	done      bool
 	err       error
 }
@@ -160,6 +161,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.tasks = make(chan task, taskQueue)
 	k.wake = make(chan struct{}, 1)
 	k.links = make(map[inode]*linkGroup)
+	k.kept = make(map[string]bool)
 	k.staged = make(map[string]*node)
 	k.hash = newHasher(k.alg, k.stats)
 	defer k.spool.close()
@@ -257,11 +259,12 @@ func describe(path string, err error) string {
 	return op + Printable(path) + ": " + err.Error()
 }
 
-// discard drops what a job has built, unless the run was cut off and what has
-// arrived is to be kept.
+// discard drops what a job has built, but what of it the next run is to have: if
+// this one was cut off or, with --partial, if the file could not be written. A
+// full disk would otherwise stay full for the files that follow.
 func (k *sink) discard(j *job) {
-	if k.interrupted() != nil && k.keepPartial(j) {
-		return
+	if k.interrupted() != nil || j.err != nil && k.opt.Partial {
+		k.keep(j)
 	}
 	k.dropped(j.path(), j.drop())
 }

@@ -84,7 +84,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.BoolVar(&f.opt.Inplace, "inplace", false, "update files in place; a crash leaves a mix that the next run repairs")
 	fl.BoolVar(&f.opt.Append, "append", false, "only add to files that have become longer; implies --inplace")
 	fl.BoolVar(&f.opt.AppendVerify, "append-verify", false, "like --append, and verify the whole file")
-	fl.BoolVar(&f.opt.Partial, "partial", false, "keep what has arrived of a file when interrupted, hidden, for the next run")
+	fl.BoolVar(&f.opt.Partial, "partial", false, "keep, hidden, what has arrived also of a file below 8 MiB, or for which the disk was full")
 	fl.StringVar(&f.partialDir, "partial-dir", "", "keep it in the directory `NAME` beside the file")
 	fl.BoolVarP(&f.opt.Fuzzy, "fuzzy", "y", false, "use a file of a similar name if there is none of that name")
 	fl.Var(&altDest{&f.opt.AltDests, syncd.CompareDest}, "compare-dest", "leave out files that `DIR` has; may be repeated, as the next two")

@@ -14,7 +14,8 @@
 // [Dir.EntryInto] for each name, [Dir.Open] for a body.
 //
 // Write a regular file: [Dir.Stage], write to [Staged.File], [Meta.Apply] on
-// it, [Staged.Commit]. Below a directory that nobody sees yet, [Dir.Create]
+// it, [Staged.Commit]; [Staged.Persist] and [Dir.Resume] let one outlive its
+// run. Below a directory that nobody sees yet, [Dir.Create]
 // and [Meta.Apply] do. Other types: [Dir.MakeNode], [Dir.Link], and
 // [Dir.StageDir] or [Dir.Mkdir]. Metadata alone: [Meta.Diff], then
 // [Meta.ApplyAt]. A directory's own metadata comes after its contents, because
@@ -30,8 +31,8 @@
 //
 // # Concurrency
 //
-// All methods may be called by several goroutines at once, except Close,
-// Commit and Discard, which end the life of their receiver. The fds of Root,
+// All methods may be called by several goroutines at once, except those of
+// Staged and StagedDir, and Close, which ends the life of their receiver. The fds of Root,
 // Dir, Staged and StagedDir belong to whoever called the method that returned
 // them. No goroutine is started here.
 //

@@ -128,6 +128,8 @@ func TestIsStagingName(t *testing.T) {
 		randomStagingDirName():               true,
 		".~syncd~0123456789abv":              true,
 		".~syncd~d0123456789abv":             true,
+		PartialName("a"):                     true,
+		JournalName("a"):                     true,
 		".~syncd~0123456789ab":               false, // one less
 		".~syncd~0123456789abvv":             false, // one more
 		".~syncd~d0123456789abvv":            false,

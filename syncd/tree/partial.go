@@ -32,7 +32,11 @@ func (s *Staged) Keep(in *Dir, name string) error {
 		return in.fail("keep", name, err)
 	}
 	s.stage = ""
-	if err := s.File.Close(); err != nil {
+	err = s.removeJournal()
+	if e := s.File.Close(); e != nil {
+		err = e
+	}
+	if err != nil {
 		return in.fail("keep", name, err)
 	}
 	return nil

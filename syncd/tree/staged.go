@@ -5,17 +5,19 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // Staging names are the prefix and 64 bits in base32: random ones of a file or
-// a node, and behind a "d" those of a directory, where they are a hash of the
-// final name so that the next run finds what a killed one left. A "p" marks what
-// an interrupted run kept of a file on purpose.
+// a node, and behind a mark a hash of the final name, so that the next run finds
+// what a killed one left: "d" is a directory, "p" a file that is worth resuming,
+// "j" the journal of that.
 const (
 	stagingPrefix  = ".~syncd~"
 	stagingDirMark = "d"
+	stagingMarks   = stagingDirMark + stagingPartialMark + stagingJournalMark
 	stagingBits    = 8  // bytes
 	stagingDigits  = 13 // stagingBits in base32
 	stagingAlpha   = "0123456789abcdefghijklmnopqrstuv"
@@ -35,7 +37,7 @@ func isStagingName[T string | []byte](name T) bool {
 		return false
 	}
 	digits := name[len(stagingPrefix):]
-	if len(digits) == stagingDigits+1 && (digits[0] == stagingDirMark[0] || digits[0] == stagingPartialMark[0]) {
+	if len(digits) == stagingDigits+1 && strings.IndexByte(stagingMarks, digits[0]) >= 0 {
 		digits = digits[1:]
 	}
 	if len(digits) != stagingDigits {
@@ -67,12 +69,14 @@ func randomStagingDirName() string {
 	return stagingPrefix + stagingDirMark + stagingName()[len(stagingPrefix):]
 }
 
-// A Staged is a new file in the making. It has its Dir in use until Commit or
-// Discard.
+// A Staged is a new file in the making. It has its Dir in use until Commit,
+// Discard, Keep or Release.
 type Staged struct {
 	// File is open for reading and writing, locked, and has mode 0600. Its
 	// Name is the final path.
 	File *os.File
+	// Journal is open likewise, nil unless the file was persisted or resumed.
+	Journal *os.File
 
 	dir         *Dir
 	stage, name string
@@ -118,7 +122,11 @@ func (s *Staged) Commit() error {
 		return s.dir.fail("commit", s.name, err)
 	}
 	s.stage = ""
-	if err := s.File.Close(); err != nil { // network file systems write here
+	err := s.removeJournal()
+	if e := s.File.Close(); e != nil { // network file systems write here
+		err = e
+	}
+	if err != nil {
 		return s.dir.fail("commit", s.name, err)
 	}
 	return nil
@@ -133,6 +141,9 @@ func (s *Staged) Discard() error {
 	err := s.dir.unlink(s.stage, false)
 	s.File.Close() // after the removal: the lock ends here
 	s.stage = ""
+	if e := s.removeJournal(); e != nil && err == nil {
+		err = e
+	}
 	if err != nil && err != unix.ENOENT {
 		return s.dir.fail("discard", s.name, err)
 	}
