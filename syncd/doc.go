@@ -11,6 +11,7 @@
 //	source, view            what a source shows, and its answers
 //	sink, node, job         what a sink does: plan, receive, check, work, commit
 //	journal, resume.go      what a broken run has got of a file, for the next one
+//	retry.go                another connection when one breaks
 //	stock_*.go              the same roles with stock rsync at the other end
 //
 // Call order: fill a Transfer and call Run once; or NewServer, Listen, Serve.

@@ -54,6 +54,9 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 		defer close(queue)
 		if err := readRequests(a, queue, note, &signatures); err != nil {
 			cancel(err)
+			if isBroken(err) {
+				a.Close() // the answerer may wait for a sink that is gone
+			}
 		}
 	})
 	stop := keepAlives(a.Nop)

@@ -76,6 +76,14 @@ func (s *Stats) Result(exit int) *Result {
 	}
 }
 
+// again begins another attempt at a run: what is seen or said anew is counted
+// anew, and what was moved stays.
+func (s *Stats) again() {
+	for _, n := range []*atomic.Int64{&s.Entries, &s.Failed, &s.Vanished, &s.TotalSize} {
+		n.Store(0)
+	}
+}
+
 // exit is the code of a run that came to its end.
 func (s *Stats) exit() int {
 	switch {

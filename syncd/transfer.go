@@ -32,6 +32,7 @@ type Transfer struct {
 	Timeout   time.Duration // of I/O; 0: none
 	Connect   time.Duration // of connecting; 0: the kernel's
 	Limit     *rate.Limiter // of the stream; nil: none
+	Retry     int           // how often to connect again when a connection breaks
 	Stats     *Stats
 	// LocalDelta has deltas made between local paths too, where reading both
 	// files costs more than it saves unless the file system can share blocks.
@@ -48,7 +49,8 @@ type Transfer struct {
 }
 
 // Run does the transfer. An error means that it ended early; otherwise the
-// exit code in the result says how it went.
+// exit code in the result says how it went. A connection that breaks is made
+// again as often as Retry says, and the run goes on where it was.
 func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 	if t.Options.Fsync == "" {
 		t.Options.Fsync = FsyncNone
@@ -74,13 +76,13 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 	case remote > 0 && t.Dest.Remote():
 		return nil, Exitf(ExitUsage, "the source and the destination cannot both be remote")
 	case remote > 0 && t.Sources[0].Stock:
-		return t.pullStock(ctx)
+		return t.retry(ctx, t.pullStock)
 	case t.Dest.Stock:
-		return t.pushStock(ctx)
+		return t.retry(ctx, t.pushStock)
 	case remote > 0:
-		return t.pull(ctx)
+		return t.retry(ctx, t.pull)
 	case t.Dest.Remote():
-		return t.push(ctx)
+		return t.retry(ctx, t.push)
 	}
 	return t.local(ctx)
 }

@@ -27,6 +27,7 @@ type syncFlags struct {
 	maxDelete              int64
 	timeout                int
 	connect                int
+	retry                  int
 	bwlimit                string
 	fsync                  string
 	digest                 string
@@ -104,6 +105,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.program, "rsync-path", "rsync", "what the remote shell starts is `PROGRAM`")
 	fl.IntVar(&f.timeout, "timeout", 0, "give up after `SECONDS` without I/O; 0: never")
 	fl.IntVar(&f.connect, "contimeout", 0, "give up connecting after `SECONDS`; 0: the kernel's limit")
+	fl.IntVar(&f.retry, "retry", 0, "connect again up to `NUM` times when the connection breaks, and go on")
 	fl.StringVar(&f.bwlimit, "bwlimit", "", "limit the stream to `RATE` KiB per second, or with a suffix K, M, G")
 	fl.StringVar(&f.fsync, "fsync", "none", "make it durable: `none`, commit (before the run ends), file (each)")
 	fl.StringVar(&f.digest, "digest", "xxh3-128", "verify what arrives with `NAME`: xxh3-128, blake3")
@@ -129,6 +131,10 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	if f.timeout < 0 || f.connect < 0 {
 		return usage(fmt.Errorf("--timeout and --contimeout take a number of seconds that is not negative"))
 	}
+	if f.retry < 0 {
+		return usage(fmt.Errorf("--retry: %d is negative", f.retry))
+	}
+	t.Retry = f.retry
 	t.Timeout, t.Connect = time.Duration(f.timeout)*time.Second, time.Duration(f.connect)*time.Second
 	if f.bwlimit != "" {
 		n, err := parseRate(f.bwlimit)
