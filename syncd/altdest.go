@@ -107,6 +107,7 @@ func (k *sink) copyAll(j *job) {
 	if j.size > 0 && k.openTarget(j) {
 		k.copyBasis(j, delta.Op{Kind: delta.Copy, Len: j.size})
 	}
+	k.built(j)
 	if len(j.bad) > 0 && j.err == nil {
 		k.fetchWhole(j)
 		return

@@ -53,7 +53,9 @@ func (k *sink) openBasis(j *job) *os.File {
 		}
 	}
 	if j.cur != nil {
-		return try(n.dir, name)
+		f := try(n.dir, name)
+		j.replaces = f != nil
+		return f
 	}
 	for i := range k.alts {
 		if f := try(k.altDir(n, i), name); f != nil {

@@ -266,7 +266,7 @@ func (k *sink) place(j *job) error {
 		return err
 	}
 	if j.allocated && j.cur != nil && k.fsync == FsyncNone {
-		if err := tree.StartWriting(j.file); err != nil {
+		if err := tree.StartWriting(j.file, 0, 0); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/seed9553035b/syncd/delta"
-	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -129,33 +128,17 @@ func (k *sink) onCopy(id uint32, off, src, n int64) error {
 	return nil
 }
 
-// copyBasis copies a range of the basis into the job's file. What the basis
-// does not give, because it changed, is asked for like what arrives wrong.
+// copyBasis has a range of the basis copied into the job's file.
 func (k *sink) copyBasis(j *job, op delta.Op) {
 	if j.assemble {
 		j.ops, j.mixed = append(j.ops, op), true
 		k.stats.Matched.Add(op.Len)
 		return
 	}
-	if !k.openTarget(j) {
-		return
+	if k.openTarget(j) {
+		j.mixed = true
+		k.build(j, op)
 	}
-	j.mixed = true
-	for e, err := range tree.Extents(j.basis, op.Src, op.Len) {
-		switch {
-		case err != nil:
-		case e.Hole && j.tries == 0:
-			j.holes = true // a new file has one there already
-			continue
-		default:
-			err = k.copier.CopyRange(j.file, op.Off+e.Off-op.Src, j.basis, e.Off, e.Len, &k.stats.Stats)
-		}
-		if err != nil {
-			j.bad = append(j.bad, native.Range{Off: op.Off, N: op.Len})
-			return
-		}
-	}
-	k.stats.Matched.Add(op.Len)
 }
 
 // toWorker queues a job for the worker; it never blocks.
@@ -263,6 +246,7 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 		}
 		return j.err
 	})
+	k.built(j)
 	k.freeSig(j)
 	switch {
 	case j.err != nil:
@@ -299,6 +283,8 @@ func mergeRanges(rs []native.Range) []native.Range {
 // verify hashes what was put together and returns the segments that are not
 // what the source's digests say.
 func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
+	k.built(j)
+	bad = j.bad // what could not be copied is not what it should be
 	if k.stock != nil {
 		return k.stock.verify(ctx, j)
 	}
@@ -310,7 +296,7 @@ func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
 			bad = append(bad, native.Range{Off: off, N: min(native.Segment, j.entry.Size-off)})
 		}
 	}
-	return bad
+	return mergeRanges(bad)
 }
 
 // countedFile counts what is read of a file to be hashed.

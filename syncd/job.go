@@ -48,13 +48,15 @@ type job struct {
 	ops      []delta.Op
 
 	// of a delta
-	basis   *os.File
-	size    int64          // of the basis, as far as it is used
-	sig     []byte         // of the source's file while searching, of the basis for a DELTA
-	sigLen  int            // its length when it is complete
-	digests []byte         // of the source's segments
-	mixed   bool           // bytes of the basis are in it: the whole is to be verified
-	rest    []native.Range // to be asked for when want has come
+	basis    *os.File
+	size     int64          // of the basis, as far as it is used
+	sig      []byte         // of the source's file while searching, of the basis for a DELTA
+	sigLen   int            // its length when it is complete
+	digests  []byte         // of the source's segments
+	replaces bool           // basis is the file that stands in the place of the new one
+	builder  *builder       // copies from it
+	mixed    bool           // bytes of the basis are in it: the whole is to be verified
+	rest     []native.Range // to be asked for when want has come
 
 	// want are the ranges asked for; at and next say which bytes come next.
 	want []native.Range
@@ -136,6 +138,7 @@ func (j *job) bytes() int64 {
 // drop closes and removes what was built. An error means that something was
 // left behind, which the next run removes.
 func (j *job) drop() (err error) {
+	j.abandon()
 	if j.basis != nil {
 		j.basis.Close()
 	}
@@ -154,7 +157,7 @@ func (j *job) drop() (err error) {
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
 	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests = nil, nil, nil, false, nil, nil
-	j.journal, j.resumed, j.unkept = nil, false, false
+	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
 }
 

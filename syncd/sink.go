@@ -263,6 +263,7 @@ func describe(path string, err error) string {
 // this one was cut off or, with --partial, if the file could not be written. A
 // full disk would otherwise stay full for the files that follow.
 func (k *sink) discard(j *job) {
+	j.abandon()
 	if k.interrupted() != nil || j.err != nil && k.opt.Partial {
 		k.keep(j)
 	}

@@ -26,14 +26,23 @@ func Allocate(f *os.File, off, n int64) bool {
 	return err == nil
 }
 
-// StartWriting has the kernel begin to write f to the disk, and does not wait.
+// StartWriting has the kernel begin to write n bytes of f from off to the disk,
+// or all behind off if n is 0, and does not wait.
 //
 // It goes before a rename over an old file. There ext4 starts that by itself, so
 // that a crash some seconds later finds the old content or the new one, but not
 // for what was allocated ahead.
-func StartWriting(f *os.File) error {
+func StartWriting(f *os.File, off, n int64) error {
 	err := control(f, func(fd int) error {
-		return retry(func() error { return unix.SyncFileRange(fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) })
+		return retry(func() error { return unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE) })
 	})
 	return os.NewSyscallError("sync_file_range", err)
+}
+
+// LetGo tells the kernel that n bytes of f from off will not be read again.
+func LetGo(f *os.File, off, n int64) error {
+	err := control(f, func(fd int) error {
+		return unix.Fadvise(fd, off, n, unix.FADV_DONTNEED)
+	})
+	return os.NewSyscallError("fadvise", err)
 }

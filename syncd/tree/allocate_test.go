@@ -17,7 +17,10 @@ func TestAllocateKeepsTheSize(t *testing.T) {
 	if _, err := f.WriteAt([]byte("abc"), 4096); err != nil {
 		t.Fatal(err)
 	}
-	if err := StartWriting(f); err != nil {
+	if err := StartWriting(f, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := LetGo(f, 0, 4099); err != nil {
 		t.Fatal(err)
 	}
 	st, err := f.Stat()
@@ -33,7 +36,7 @@ func TestAllocateOnAClosedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	if Allocate(f, 0, 1<<20) || StartWriting(f) == nil {
+	if Allocate(f, 0, 1<<20) || StartWriting(f, 0, 0) == nil {
 		t.Error("a closed file was allocated or written")
 	}
 }
