@@ -17,6 +17,7 @@ type Config struct {
 	HandshakeTimeout time.Duration `yaml:"handshake_timeout"`
 	ShutdownTimeout  time.Duration `yaml:"shutdown_timeout"`
 	MaxConnections   int           `yaml:"max_connections"`
+	MaxStreams       int           `yaml:"max_streams"`
 	Transport        string        `yaml:"transport"`
 	Digest           string        `yaml:"digest"`
 	Fsync            string        `yaml:"fsync"`

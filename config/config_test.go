@@ -19,6 +19,7 @@ func TestDefault(t *testing.T) {
 		Timeout:          10 * time.Minute,
 		HandshakeTimeout: time.Minute,
 		ShutdownTimeout:  30 * time.Second,
+		MaxStreams:       8,
 		Transport:        "splice",
 		Digest:           "xxh3-128",
 		Fsync:            "commit",

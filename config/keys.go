@@ -52,7 +52,10 @@ How long a peer may take from connecting to its first request.`},
 		{Path: "shutdown_timeout", Type: typeDuration, Default: "30s", Doc: `
 How long running transfers may go on after the daemon was told to stop.`},
 		{Path: "max_connections", Type: typeInt, Default: 0, Doc: `
-Connections at a time; later ones are turned away. 0 is no limit.`},
+Sessions at a time; later ones are turned away. 0 is no limit.`},
+		{Path: "max_streams", Type: typeInt, Default: 8, Doc: `
+Connections that one session may share its work between, 1 to 64. A client that
+asks for more gets as many as this.`},
 		{Path: "transport", Type: typeString, Default: "splice", Values: []string{"splice", "sendfile", "mmap", "readwrite"}, Doc: `
 How file bodies move.`},
 		{Path: "digest", Type: typeString, Default: "xxh3-128", Values: []string{"xxh3-128", "blake3"}, Doc: `

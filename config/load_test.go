@@ -30,6 +30,7 @@ timeout: 90s
 handshake_timeout: 5s
 shutdown_timeout: 1h30m
 max_connections: 100
+max_streams: 4
 transport: sendfile
 digest: blake3
 fsync: none
@@ -53,6 +54,7 @@ timeout = "90s"
 handshake_timeout = "5s"
 shutdown_timeout = "1h30m"
 max_connections = 100
+max_streams = 4
 transport = "sendfile"
 digest = "blake3"
 fsync = "none"
@@ -84,6 +86,7 @@ func complete() *Config {
 		HandshakeTimeout: 5 * time.Second,
 		ShutdownTimeout:  90 * time.Minute,
 		MaxConnections:   100,
+		MaxStreams:       4,
 		Transport:        "sendfile",
 		Digest:           "blake3",
 		Fsync:            "none",

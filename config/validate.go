@@ -66,6 +66,9 @@ func (c *Config) validate(ps *problems) {
 	if c.MaxConnections < 0 {
 		ps.add("max_connections", "use 0 for no limit, not %d", c.MaxConnections)
 	}
+	if c.MaxStreams < 1 || c.MaxStreams > maxStreams {
+		ps.add("max_streams", "%d is not in 1..%d", c.MaxStreams, maxStreams)
+	}
 	first := make(map[string]int)
 	for i := range c.Modules {
 		m := &c.Modules[i]
@@ -77,6 +80,9 @@ func (c *Config) validate(ps *problems) {
 		}
 	}
 }
+
+// maxStreams is the protocol's limit.
+const maxStreams = 64
 
 // moduleName is what a name may be: it goes into URLs and into lines of
 // rsync's greeting.

@@ -61,12 +61,15 @@ func (k *sink) commitAll() {
 func (k *sink) quiet() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.inflight == k.heldJobs && len(k.lists) == 0 && len(k.pages) == 0 && len(k.stack) == 0
+	return k.inflight == k.heldJobs && k.listing() == 0 && len(k.pages) == 0 && len(k.stack) == 0
 }
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
 	switch {
+	case j.whole != nil:
+		k.partEnded(j)
+		return
 	case j.superseded:
 	case j.err != nil:
 		k.failed(j.path(), j.err)

@@ -306,6 +306,9 @@ func (k *sink) room() error {
 
 // add puts a job into the READ that is being filled.
 func (k *sink) add(j *job) error {
+	if k.splits(j) {
+		return k.split(j)
+	}
 	i := 0
 	if j.phase == comparing {
 		i = 1
@@ -334,6 +337,7 @@ func (k *sink) send(i int) error {
 	k.batches[i] = nil
 	req := native.Read{ID: b.id, SumsOnly: i == 1, Files: make([]native.ReadFile, len(b.jobs))}
 	for x, j := range b.jobs {
+		req.Again = req.Again || j.tries > 0
 		req.Files[x] = j.request()
 	}
 	return k.issue(b, &req, 0)
@@ -342,31 +346,41 @@ func (k *sink) send(i int) error {
 // issue sends a request about files, once there is room for it: for another
 // request, and for sig bytes of signature.
 func (k *sink) issue(b *batch, req any, sig int64) error {
-	full := func() bool {
-		return k.err == nil && (len(k.reads) >= native.MaxReads || sig > 0 && k.sigs > 0 && k.sigs+sig > maxSigs)
-	}
 	k.mu.Lock()
-	if full() {
+	to := k.freest(b.part, sig)
+	if to == nil && k.err == nil {
 		k.mu.Unlock()
-		if err := k.up.Flush(); err != nil {
+		if err := k.flushStreams(); err != nil {
 			return err
 		}
 		k.mu.Lock()
-		for full() {
+		for to = k.freest(b.part, sig); to == nil && k.err == nil; to = k.freest(b.part, sig) {
 			k.cond.Wait()
 		}
 	}
-	k.reads = append(k.reads, b)
-	k.sigs += sig
 	err := k.err
+	if err == nil {
+		to.reads = append(to.reads, b)
+		to.load += b.bytes
+		k.sigs += sig
+	}
 	k.mu.Unlock()
 	if err != nil {
+		k.dropBatch(b)
 		return errAborted
 	}
 	if k.stock != nil {
 		return k.stock.ask(b, req)
 	}
-	return k.up.Ask(req)
+	return k.sent(to, to.up.Ask(req))
+}
+
+// dropBatch drops the jobs of a batch that the end of the run keeps from being
+// asked for.
+func (k *sink) dropBatch(b *batch) {
+	for _, j := range b.jobs {
+		k.discard(j)
+	}
 }
 
 // flush sends all that was asked for.
@@ -376,7 +390,7 @@ func (k *sink) flush() error {
 			return err
 		}
 	}
-	return k.up.Flush()
+	return k.flushStreams()
 }
 
 // retryAll asks again for what arrived wrong or changed.
@@ -399,6 +413,8 @@ func (k *sink) retryAll() error {
 			k.tasks <- task{job: j}
 		case j.phase == merging:
 			err = k.askDelta(j)
+		case j.phase == asking:
+			err = k.askSign(j)
 		default:
 			err = k.add(j)
 		}

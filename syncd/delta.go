@@ -96,7 +96,7 @@ func (k *sink) freeSig(j *job) {
 }
 
 // onSums takes a piece of a signature, or of the digests of segments.
-func (k *sink) onSums(id uint32, payload []byte, digests bool) error {
+func (k *stream) onSums(id uint32, payload []byte, digests bool) error {
 	j, err := k.current(id, 0)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (k *sink) onSums(id uint32, payload []byte, digests bool) error {
 }
 
 // onCopy takes a range of the new file from the basis.
-func (k *sink) onCopy(id uint32, off, src, n int64) error {
+func (k *stream) onCopy(id uint32, off, src, n int64) error {
 	j, err := k.current(id, 0)
 	if err != nil {
 		return err

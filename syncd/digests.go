@@ -26,7 +26,7 @@ const rememberFrom = 1 << 20
 // (see settle), and looks again when it has read; so a version names one content
 // for all changes that the kernel gives a ctime. Writes through a mapping may get
 // it late. Then a remembered digest is wrong, the sink sees that, and what it
-// asks for again, in ranges, is hashed anew.
+// asks for again is hashed anew.
 type memory struct {
 	mu       sync.Mutex
 	now, old map[sumKey][]byte // of each generation

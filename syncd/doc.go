@@ -11,6 +11,9 @@
 //	source, view            what a source shows, and its answers
 //	sink, node, job         what a sink does: plan, receive, check, work, commit
 //	journal, resume.go      what a broken run has got of a file, for the next one
+//	streams, split, join    several connections of one session: the sink's side, a
+//	                        large file in parts, how they come together
+//	sources                 a source on several connections
 //	retry.go                another connection when one breaks
 //	stock_*.go              the same roles with stock rsync at the other end
 //

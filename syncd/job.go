@@ -2,6 +2,7 @@ package syncd
 
 import (
 	"os"
+	"sync"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -62,6 +63,7 @@ type job struct {
 	want []native.Range
 	at   int
 	next int64
+	got  int64 // up to where all of it has arrived
 
 	staged *tree.Staged
 	file   *os.File // where the content goes; of sums, where it is compared
@@ -81,6 +83,12 @@ type job struct {
 	told       bool // of fail, by the source itself
 	offList    bool // its directory's list does not wait for it
 
+	// of a file that is asked for in parts, see split.go
+	whole   *job       // of a part: the file's job
+	opening sync.Mutex // of the whole: its target and its journal
+	parts   int        // of the whole, guarded by sink.mu: under way
+	stopped bool       // likewise: one has failed
+
 	fail *native.Failure // the source gave up
 	err  error           // this side did
 }
@@ -95,7 +103,7 @@ func (j *job) request() native.ReadFile {
 	} else {
 		j.want = []native.Range{{N: j.entry.Size}}
 	}
-	j.at, j.next = 0, j.want[0].Off
+	j.at, j.next, j.got = 0, j.want[0].Off, 0
 	return f
 }
 
@@ -167,5 +175,6 @@ type batch struct {
 	jobs  []*job
 	size  int   // of the request's payload
 	bytes int64 // of the bodies asked for
+	part  bool  // of a file that is split
 	at    int   // the job that the answer has come to
 }

@@ -69,7 +69,7 @@ func (l *local) take() any {
 	return req
 }
 
-func (l *local) run(k *sink) (peer []byte, err error) {
+func (l *local) run(k *stream) (peer []byte, err error) {
 	defer l.s.Close()
 	l.s.hash = newHasher(l.s.alg, l.stats)
 	var w native.PageWriter
@@ -104,7 +104,7 @@ func (l *local) run(k *sink) (peer []byte, err error) {
 }
 
 // file answers for one file of a READ.
-func (l *local) file(k *sink, r *native.Read, index uint32) error {
+func (l *local) file(k *stream, r *native.Read, index uint32) error {
 	want := &r.Files[index]
 	f, err := l.s.openFile(want.Path, want.Version)
 	if err != nil {
@@ -116,7 +116,7 @@ func (l *local) file(k *sink, r *native.Read, index uint32) error {
 }
 
 // sign answers for the signature of one file.
-func (l *local) sign(k *sink, r *native.Sign) error {
+func (l *local) sign(k *stream, r *native.Sign) error {
 	sig, digests, err := l.s.sign(context.Background(), r)
 	if err != nil {
 		err = k.onFailed(r.ID, 0, failure(err))
@@ -132,7 +132,7 @@ func (l *local) sign(k *sink, r *native.Sign) error {
 // localSender hands the ranges of one file to the sink.
 type localSender struct {
 	l       *local
-	k       *sink
+	k       *stream
 	r       *native.Read
 	index   uint32
 	f       *os.File

@@ -2,6 +2,7 @@ package syncd
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -23,6 +24,9 @@ type Options struct {
 	Xattrs     bool `json:"xattrs,omitempty"`
 	Sparse     bool `json:"sparse,omitempty"`
 	NumericIDs bool `json:"numeric_ids,omitempty"`
+
+	// Timeout is the client's, in seconds: a server with a longer one uses this.
+	Timeout int64 `json:"timeout,omitempty"`
 
 	// What the sink does.
 	DryRun    bool   `json:"dry_run,omitempty"`
@@ -99,6 +103,9 @@ func (o *Options) Validate() error {
 	case "", FsyncNone, FsyncCommit, FsyncFile:
 	default:
 		return fmt.Errorf("unknown fsync policy %q (none, commit, file)", o.Fsync)
+	}
+	if o.Timeout < 0 || o.Timeout > math.MaxInt32 {
+		return fmt.Errorf("a timeout of %d seconds", o.Timeout)
 	}
 	if o.MaxDelete != nil && *o.MaxDelete < 0 {
 		return fmt.Errorf("max-delete is negative")

@@ -126,7 +126,7 @@ func (t *fileSender) packOne(off, n int64, final bool) (sent, done bool, err err
 }
 
 // onPacked takes a compressed range.
-func (k *sink) onPacked(id, index uint32, off, n int64, z []byte, b bodies) error {
+func (k *stream) onPacked(id, index uint32, off, n int64, z []byte, b bodies) error {
 	return k.onRange(id, index, off, n, b, func(j *job) error {
 		if k.unpacker == nil {
 			var err error

@@ -53,7 +53,7 @@ func (k *sink) plan() error {
 // ready reports whether the planner has something to do. k.mu is held.
 func (k *sink) ready() bool {
 	return k.err != nil || k.done || len(k.pages) > 0 || len(k.retries) > 0 ||
-		len(k.stack) > 0 && k.mayEnter()
+		len(k.relist) > 0 || len(k.stack) > 0 && k.mayEnter()
 }
 
 // mayEnter reports whether one more LIST may be under way. Stock's come in an
@@ -61,9 +61,9 @@ func (k *sink) ready() bool {
 // held.
 func (k *sink) mayEnter() bool {
 	if k.stock != nil {
-		return len(k.lists)+len(k.pages) == 0
+		return k.listing()+len(k.pages) == 0
 	}
-	return len(k.lists) < native.MaxLists
+	return k.listing() < native.MaxLists
 }
 
 func (k *sink) takePage() (arrived, bool) {
@@ -78,6 +78,9 @@ func (k *sink) takePage() (arrived, bool) {
 // step does one thing: retries first, since they hold resources, then pages,
 // which bring work, then new directories.
 func (k *sink) step(a arrived, page bool) error {
+	if err := k.listAgain(); err != nil {
+		return err
+	}
 	if err := k.retryAll(); err != nil {
 		return err
 	}
@@ -119,9 +122,29 @@ func (k *sink) list(l listing) error {
 		req.After = l.job.entry.Name
 	}
 	k.mu.Lock()
-	k.lists = append(k.lists, l)
+	s, err := k.primary(), k.err
+	if s != nil {
+		s.lists = append(s.lists, l)
+	}
 	k.mu.Unlock()
-	return k.up.Ask(&req)
+	if s == nil || err != nil {
+		return errAborted
+	}
+	return k.sent(s, s.up.Ask(&req))
+}
+
+// listAgain asks once more for listings whose stream broke.
+func (k *sink) listAgain() error {
+	k.mu.Lock()
+	lists := k.relist
+	k.relist = nil
+	k.mu.Unlock()
+	for _, l := range lists {
+		if err := k.list(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listFailed handles a directory that the source can't list.

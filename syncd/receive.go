@@ -18,7 +18,7 @@ func unasked(what string, id uint32) error {
 
 // onPage takes the answer to the oldest LIST; fail is set instead of p if the
 // source can't list the directory. The page keeps data.
-func (k *sink) onPage(id uint32, data []byte, more bool, flags uint8, fail *native.Failure) error {
+func (k *stream) onPage(id uint32, data []byte, more bool, flags uint8, fail *native.Failure) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.lists) == 0 || k.lists[0].id != id {
@@ -43,7 +43,7 @@ func (k *sink) onPage(id uint32, data []byte, more bool, flags uint8, fail *nati
 }
 
 // current returns the job that an answer is about. Jobs before it have ended.
-func (k *sink) current(id, index uint32) (*job, error) {
+func (k *stream) current(id, index uint32) (*job, error) {
 	k.mu.Lock()
 	if len(k.reads) == 0 || k.reads[0].id != id {
 		k.mu.Unlock()
@@ -63,7 +63,7 @@ func (k *sink) current(id, index uint32) (*job, error) {
 }
 
 // received hands the batch's current job to the committer.
-func (k *sink) received(b *batch) error {
+func (k *stream) received(b *batch) error {
 	j := b.jobs[b.at]
 	whole := j.complete()
 	if j.phase == asking {
@@ -83,7 +83,7 @@ func (k *sink) received(b *batch) error {
 }
 
 // handOver gives what has been received to the committer.
-func (k *sink) handOver() {
+func (k *stream) handOver() {
 	if len(k.arrivals) > 0 {
 		k.tasks <- task{jobs: k.arrivals}
 		k.arrivals = nil
@@ -91,7 +91,7 @@ func (k *sink) handOver() {
 }
 
 // onEnd takes the end of the oldest READ.
-func (k *sink) onEnd(id uint32) error {
+func (k *stream) onEnd(id uint32) error {
 	k.mu.Lock()
 	if len(k.reads) == 0 || k.reads[0].id != id {
 		k.mu.Unlock()
@@ -107,6 +107,7 @@ func (k *sink) onEnd(id uint32) error {
 	k.handOver()
 	k.mu.Lock()
 	k.reads = k.reads[1:]
+	k.load -= b.bytes
 	k.cond.Signal()
 	k.mu.Unlock()
 	return nil
@@ -114,7 +115,7 @@ func (k *sink) onEnd(id uint32) error {
 
 // onAnyFailed takes a failure that answers the oldest LIST, or a file of the
 // oldest READ; the ids of both come from one sequence.
-func (k *sink) onAnyFailed(id, index uint32, fail *native.Failure) error {
+func (k *stream) onAnyFailed(id, index uint32, fail *native.Failure) error {
 	k.mu.Lock()
 	listed := len(k.lists) > 0 && k.lists[0].id == id
 	k.mu.Unlock()
@@ -125,7 +126,7 @@ func (k *sink) onAnyFailed(id, index uint32, fail *native.Failure) error {
 }
 
 // onFailed takes the source's word that a file can't be had.
-func (k *sink) onFailed(id, index uint32, fail *native.Failure) error {
+func (k *stream) onFailed(id, index uint32, fail *native.Failure) error {
 	j, err := k.current(id, index)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (k *sink) onFailed(id, index uint32, fail *native.Failure) error {
 }
 
 // onHole takes a range without data.
-func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) error {
+func (k *stream) onHole(id, index uint32, off, n int64, status native.Status) error {
 	j, err := k.current(id, index)
 	if err != nil {
 		return err
@@ -148,22 +149,22 @@ func (k *sink) onHole(id, index uint32, off, n int64, status native.Status) erro
 	}
 	if k.openTarget(j) {
 		j.holes = true
-		// A new file reads as zeros where nothing was written.
-		if j.tries > 0 || j.inplace || j.resumed {
+		if j.punched() {
 			j.err = tree.Punch(j.file, off, n)
 		}
 	}
+	j.got = off + n
 	return k.ended(j, status, 0, id)
 }
 
 // onData takes a body into the job's file and checks it against the digest.
-func (k *sink) onData(id, index uint32, off, n int64, b bodies) error {
+func (k *stream) onData(id, index uint32, off, n int64, b bodies) error {
 	return k.onRange(id, index, off, n, b, func(j *job) error { return k.body(j, off, n, b) })
 }
 
 // onRange takes a range of a file, by body, and checks it against the digest
 // that follows.
-func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job) error) error {
+func (k *stream) onRange(id, index uint32, off, n int64, b bodies, body func(*job) error) error {
 	j, err := k.current(id, index)
 	if err != nil {
 		return err
@@ -193,12 +194,13 @@ func (k *sink) onRange(id, index uint32, off, n int64, b bodies, body func(*job)
 	default:
 		j.bad = append(j.bad, native.Range{Off: off, N: n})
 	}
+	j.got = off + n
 	return k.ended(j, t.Status, int(t.Errno), id)
 }
 
 // body moves one body, in pieces that are hashed while they are in the
 // processor's cache.
-func (k *sink) body(j *job, off, n int64, b bodies) error {
+func (k *stream) body(j *job, off, n int64, b bodies) error {
 	if !k.openTarget(j) {
 		return b.Discard(n)
 	}
@@ -232,6 +234,8 @@ func (k *sink) openTarget(j *job) bool {
 		return j.err == nil
 	}
 	switch {
+	case j.whole != nil:
+		return k.openPart(j)
 	case j.assemble:
 	case k.inPlace(j):
 		j.file, _, j.err = j.node.dir.Rewrite(j.entry.Name)
@@ -258,7 +262,7 @@ func (k *sink) allocate(j *job, off, n int64) {
 }
 
 // ended looks at the status that came with a range.
-func (k *sink) ended(j *job, s native.Status, errno int, id uint32) error {
+func (k *stream) ended(j *job, s native.Status, errno int, id uint32) error {
 	last := j.complete()
 	switch {
 	case s == native.StatusMore && (!last || j.phase == merging), s == native.StatusOK && last:

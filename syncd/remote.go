@@ -3,6 +3,7 @@ package syncd
 import (
 	"fmt"
 
+	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
@@ -13,8 +14,12 @@ type remote struct {
 	conn *wire.Conn
 }
 
+func newRemote(conn *wire.Conn, alg delta.Algorithm) *remote {
+	return &remote{Asker: native.NewAsker(conn, alg.Size()), conn: conn}
+}
+
 // run hands the answers to k until the source's BYE.
-func (r *remote) run(k *sink) (peer []byte, err error) {
+func (r *remote) run(k *stream) (peer []byte, err error) {
 	stop := keepAlives(r.Nop)
 	defer stop()
 	for {

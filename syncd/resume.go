@@ -38,6 +38,11 @@ func (k *sink) journalOf(j *job) journalOf {
 
 // record writes down that a range has arrived as the source has it.
 func (k *sink) record(j *job, off, n int64, digest []byte) (err error) {
+	if j.whole != nil {
+		j = j.whole
+		j.opening.Lock()
+		defer j.opening.Unlock()
+	}
 	if j.journal == nil {
 		if j.unkept || j.staged == nil || j.mixed || !k.isResumable(j) {
 			return nil

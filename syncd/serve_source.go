@@ -195,7 +195,7 @@ func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) er
 	if !r.SumsOnly {
 		s.stats.Transferred.Add(1)
 	}
-	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: len(want.Ranges) > 0}
+	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: r.Again}
 	if want.Version.Size >= rememberFrom {
 		send.key, _ = s.sumKey(f, want.Version)
 	}
@@ -212,7 +212,7 @@ type fileSender struct {
 	version wire.Version
 	pack    packing
 	key     sumKey // zero if nothing is remembered of the file
-	again   bool   // ranges are asked for: what is remembered may be wrong
+	again   bool   // it has arrived wrong: what is remembered may be
 }
 
 func (t *fileSender) failed(err error) error {

@@ -22,12 +22,14 @@ type Server struct {
 	sum *memory
 	cfg atomic.Pointer[config.Config]
 
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	modules  map[string]int // sessions by module
-	wg       sync.WaitGroup
-	closing  bool
-	count    uint64
+	mu         sync.Mutex
+	sessions   map[*session]struct{}
+	modules    map[string]int          // sessions by module
+	gatherings map[*gathering]struct{} // sessions that more streams may join
+	joined     int                     // of sessions, those that are streams of another one
+	wg         sync.WaitGroup
+	closing    bool
+	count      uint64
 }
 
 // CheckModules says what Config.Validate can't see: filter patterns that do not
@@ -55,7 +57,8 @@ func hiddenIn(m *config.Module) (*filter.List, error) {
 
 // NewServer returns a server for a valid configuration.
 func NewServer(cfg *config.Config, log *slog.Logger) *Server {
-	s := &Server{log: log, sum: newMemory(), sessions: make(map[*session]struct{}), modules: make(map[string]int)}
+	s := &Server{log: log, sum: newMemory(), sessions: make(map[*session]struct{}), modules: make(map[string]int),
+		gatherings: make(map[*gathering]struct{})}
 	s.cfg.Store(cfg)
 	return s
 }
@@ -131,7 +134,7 @@ func (s *Server) start(c net.Conn) {
 	n := &session{server: s, cfg: cfg, net: c, stats: NewStats(), began: time.Now(),
 		log: s.log.With("session", s.count, "client", c.RemoteAddr().String())}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
-	n.full = cfg.MaxConnections > 0 && len(s.sessions) >= cfg.MaxConnections
+	n.full = cfg.MaxConnections > 0 && len(s.sessions)-s.joined >= cfg.MaxConnections
 	s.sessions[n] = struct{}{}
 	s.wg.Go(func() {
 		defer s.forget(n)
@@ -144,6 +147,9 @@ func (s *Server) forget(n *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, n)
+	if n.joined {
+		s.joined--
+	}
 	if n.module != nil {
 		s.modules[n.module.Name]--
 	}
@@ -159,6 +165,14 @@ func (s *Server) enter(n *session, m *config.Module) bool {
 	s.modules[m.Name]++
 	n.module = m
 	return true
+}
+
+// isStream counts a session as a stream of another one.
+func (s *Server) isStream(n *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.joined = true
+	s.joined++
 }
 
 // errShutdown is why sessions end when the server does.

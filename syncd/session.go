@@ -32,6 +32,7 @@ type session struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	full   bool // too many clients: refuse
+	joined bool // it is a stream of another session
 	began  time.Time
 	module *config.Module // set by Server.enter
 
@@ -72,7 +73,12 @@ func (n *session) serve() {
 		n.logRefusal(err)
 		return
 	}
-	if n.hello.Role == native.RoleModules {
+	switch n.hello.Role {
+	case native.RoleModules:
+		return
+	case native.RoleJoin:
+		err := n.join()
+		n.log.Debug("stream ends", "err", err)
 		return
 	}
 	n.log.Info("session begins", "module", n.module.Name, "role", string(n.hello.Role),
@@ -148,13 +154,14 @@ func refuse(code native.Code, text string) error { return &native.RefusedError{C
 func (n *session) admit() (*native.ServerHello, error) {
 	h := n.hello
 	answer := &native.ServerHello{Software: Software()}
+	if h.Role == native.RoleJoin {
+		n.server.isStream(n)
+		return answer, nil
+	}
 	if n.full {
 		return nil, refuse(native.CodeBusy, "the server has as many clients as it may; try again later")
 	}
-	if len(h.Features) > 0 {
-		// Features are wishes: none is known, so none is granted.
-		n.log.Debug("client wants features", "features", h.Features)
-	}
+	// Features are wishes: those that are known are granted where it is known how.
 	switch h.Role {
 	case native.RoleModules:
 		for _, m := range n.cfg.Modules {
@@ -190,10 +197,20 @@ func (n *session) admit() (*native.ServerHello, error) {
 	if len(h.Paths) == 0 || h.Role == native.RolePush && len(h.Paths) != 1 {
 		return nil, refuse(native.CodeRefused, "a wrong number of paths")
 	}
+	n.conn.SetTimeout(n.timeout())
 	if !n.server.enter(n, m) {
 		return nil, refuse(native.CodeBusy, "the module "+m.Name+" has as many clients as it may; try again later")
 	}
 	return answer, nil
+}
+
+// timeout is the shorter one of the client's and the configuration's.
+func (n *session) timeout() time.Duration {
+	own, client := n.cfg.Timeout, time.Duration(n.opt.Timeout)*time.Second
+	if own == 0 || client > 0 && client < own {
+		return client
+	}
+	return own
 }
 
 func (n *session) findModule(name string) *config.Module {
@@ -255,17 +272,27 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 		}
 		v.rename(name)
 	}
-	if err := native.SendServerHello(n.conn, answer); err != nil {
-		return err
-	}
 	below := ""
 	if len(paths) == 1 && isContent(paths[0]) {
 		below = strings.TrimSuffix(paths[0], "/")
 	}
-	s := &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
-		numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), memory: n.server.sum}
-	a := native.NewAnswerer(n.conn)
-	_, err = s.answer(n.ctx, a, n.logNote, func() *Result { return n.stats.Result(n.stats.exit()) })
+	all := &sources{note: n.logNote, own: func() *Result { return n.stats.Result(n.stats.exit()) }, make: func() *source {
+		return &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
+			numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), memory: n.server.sum}
+	}}
+	g, end := n.gather(answer, func(joined *session) error {
+		n.stats.include(joined.stats)
+		return all.answer(joined.ctx, joined.conn)
+	})
+	defer end()
+	if err := native.SendServerHello(n.conn, answer); err != nil {
+		return err
+	}
+	close(g.ready)
+	if err := all.answer(n.ctx, n.conn); err != nil {
+		n.log.Debug("the first stream ends", "err", err)
+	}
+	_, err = all.wait()
 	return err
 }
 
@@ -288,19 +315,30 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 	if sub != nil {
 		defer sub.Close()
 	}
-	if err := native.SendServerHello(n.conn, answer); err != nil {
-		return err
-	}
-	up := &remote{Asker: native.NewAsker(n.conn, n.alg.Size()), conn: n.conn}
+	up := newRemote(n.conn, n.alg)
 	meta := n.opt.meta()
 	meta.NumericIDs = meta.NumericIDs || n.module.NumericIDs
 	k := &sink{up: up, root: sub, opt: &n.opt, rules: rules, hidden: hidden, below: dest, meta: meta, alg: n.alg,
 		stats: n.stats, push: true, fsync: n.fsync()}
+	g, end := n.gather(answer, func(joined *session) error {
+		n.stats.include(joined.stats)
+		s, ok := k.attach(newRemote(joined.conn, n.alg))
+		if !ok {
+			return errOver
+		}
+		<-s.over
+		return nil
+	})
+	defer end()
+	if err := native.SendServerHello(n.conn, answer); err != nil {
+		return err
+	}
+	k.wanted, k.opened = g.limit+1, func() { close(g.ready) }
 	k.note = func(note native.Note) {
 		if note.Error {
 			n.log.Warn("transfer", "problem", note.Text)
 		}
-		if err := up.Note(note); err != nil {
+		if err := k.tell(note); err != nil {
 			k.abort(err)
 		}
 	}

@@ -3,13 +3,10 @@ package syncd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -31,13 +28,13 @@ const (
 )
 
 // upstream is what a sink needs of a source, wherever it is. Requests may
-// come from any goroutine; run hands their answers, in order, to one sink.
+// come from any goroutine; run hands their answers, in order, to one stream.
 type upstream interface {
 	Ask(req any) error // *native.List, Read, Sign or Delta
 	Flush() error
 	// Bye ends the session; run returns the source's own result for it.
 	Bye(result []byte) error
-	run(k *sink) (peer []byte, err error)
+	run(k *stream) (peer []byte, err error)
 	// close ends the session at once, from any goroutine.
 	close()
 }
@@ -56,7 +53,7 @@ type bodies interface {
 //  1. planner (sequential, the caller of run): takes pages of listings,
 //     compares each entry with what is there, makes what has no content,
 //     and asks for pages and content. It alone writes requests, but notes.
-//  2. receiver (sequential): takes answers in order. Pages go to the
+//  2. receiver (one for each stream): takes answers in order. Pages go to the
 //     planner; bodies go from the stream into staged files, each range is
 //     verified, and complete files go to the committer. It waits for nobody but
 //     the committer, so that the stream always moves.
@@ -96,12 +93,12 @@ type sink struct {
 	pushing native.PageWriter
 	spool   spool // what to delete
 
-	// receiver
-	arrivals []*job // received, not handed over
-	hash     *hasher
-	copier   wire.Copier // also of the worker
-	unpacker *zstd.Decoder
-	unpacked []byte
+	// streams
+	first     *stream
+	wanted    int    // how many streams there are to be; 0 is 1
+	opened    func() // run calls it when streams may be attached; may be nil
+	receivers sync.WaitGroup
+	copier    wire.Copier // also of the worker
 
 	// worker
 	work     []*job // guarded by mu
@@ -115,12 +112,13 @@ type sink struct {
 	tasks     chan task
 	wake      chan struct{} // there are linkTasks
 	noDeletes atomic.Bool   // a listing had errors
-	bye       atomic.Bool   // all is done, and the source is told
 
 	mu        sync.Mutex
-	cond      sync.Cond // signals the planner
-	lists     []listing // asked for, in order
-	reads     []*batch  // likewise
+	cond      sync.Cond     // signals the planner
+	streams   []*stream     // in the order in which they came, the dead ones too
+	relist    []listing     // to be asked for again: their stream broke
+	whole     map[*job]bool // files of which parts are under way
+	peer      []byte        // the source's result
 	pages     []arrived
 	retries   []*job
 	linkTasks []linkTask // for the committer
@@ -129,6 +127,7 @@ type sink struct {
 	kept      map[string]bool // staging paths that the next run is to have
 	heldJobs  int             // of those, held by the committer
 	done      bool
+	bye       bool // all is done, and the source is told
 	err       error
 }
 
@@ -163,26 +162,22 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.links = make(map[inode]*linkGroup)
 	k.kept = make(map[string]bool)
 	k.staged = make(map[string]*node)
-	k.hash = newHasher(k.alg, k.stats)
+	k.whole = make(map[*job]bool)
 	defer k.spool.close()
 	defer k.copier.Close()
 	defer k.closeAlts()
 	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
 	defer stop()
 
-	var receiver, committer, worker sync.WaitGroup
+	var committer, worker sync.WaitGroup
 	worker.Go(func() { k.workAll(ctx) })
-	receiver.Go(func() {
-		var err error
-		peer, err = k.up.run(k)
-		if err == nil && !k.bye.Load() {
-			err = fmt.Errorf("%w: the source ended a session that is not done", native.ErrProtocol)
-		}
-		if err != nil {
-			k.abort(err)
-		}
-	})
 	committer.Go(k.commitAll)
+	if k.first, _ = k.attach(k.up); k.first == nil {
+		k.up.close() // the run was ended before it began
+	}
+	if k.opened != nil {
+		k.opened()
+	}
 
 	err = k.plan()
 	if err == nil {
@@ -195,13 +190,15 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.note(native.Note{Text: text, Error: true})
 	}
 	if err == nil {
-		k.bye.Store(true)
-		err = k.up.Bye(k.result(nil).JSON())
+		k.mu.Lock()
+		k.bye = true
+		k.mu.Unlock()
+		err = k.onStreams(func(s *stream) error { return s.up.Bye(k.result(nil).JSON()) })
 	}
 	if err != nil {
 		k.abort(err)
 	}
-	receiver.Wait()
+	k.receivers.Wait()
 	k.endWork()
 	worker.Wait()
 	close(k.tasks)
@@ -210,7 +207,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.dropAll()
 		return nil, err
 	}
-	return peer, nil
+	return k.peer, nil
 }
 
 // result is what the statistics say now, with the exit code that follows.
@@ -230,7 +227,9 @@ func (k *sink) abort(err error) {
 	defer k.mu.Unlock()
 	if k.err == nil {
 		k.err = err
-		k.up.close()
+		for _, s := range k.streams {
+			s.up.close()
+		}
 	}
 	k.cond.Broadcast()
 	k.workCond.Broadcast()
@@ -263,6 +262,9 @@ func describe(path string, err error) string {
 // this one was cut off or, with --partial, if the file could not be written. A
 // full disk would otherwise stay full for the files that follow.
 func (k *sink) discard(j *job) {
+	if j.whole != nil {
+		return // what it has built is that one's
+	}
 	j.abandon()
 	if k.interrupted() != nil || j.err != nil && k.opt.Partial {
 		k.keep(j)
@@ -304,9 +306,14 @@ func (k *sink) dropAll() {
 			drop(b.jobs)
 		}
 	}
-	for _, b := range k.reads {
-		drop(b.jobs[b.at:])
+	for _, s := range k.streams {
+		for _, b := range s.reads {
+			drop(b.jobs[b.at:])
+		}
+		drop(s.arrivals)
 	}
 	drop(k.retries)
-	drop(k.arrivals)
+	for j := range k.whole {
+		k.discard(j)
+	}
 }

@@ -2,6 +2,7 @@ package syncd
 
 import (
 	"encoding/json"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,9 @@ type Stats struct {
 	TotalSize   atomic.Int64 // bytes of the regular files seen
 
 	start time.Time
+
+	mu    sync.Mutex
+	joins []*Stats // of connections that joined this session
 }
 
 // Result is a run's outcome, as `--stats=json` and the log show it.
@@ -60,8 +64,36 @@ type PathBytes struct {
 // NewStats returns Stats whose clock starts now.
 func NewStats() *Stats { return &Stats{start: time.Now()} }
 
+// include adds to the results what another connection of the session moves.
+func (s *Stats) include(other *Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.joins = append(s.joins, other)
+}
+
 // Result returns the counters as they stand, with the given exit code.
 func (s *Stats) Result(exit int) *Result {
+	r := s.alone(exit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.joins {
+		o := other.alone(0)
+		r.WireSent += o.WireSent
+		r.WireReceived += o.WireReceived
+		p, q := &r.PathBytes, &o.PathBytes
+		p.Splice, p.Sendfile, p.Mmap, p.User = p.Splice+q.Splice, p.Sendfile+q.Sendfile, p.Mmap+q.Mmap, p.User+q.User
+		for reason, n := range o.Fallbacks {
+			if r.Fallbacks == nil {
+				r.Fallbacks = make(map[string]int64)
+			}
+			r.Fallbacks[reason] += n
+		}
+	}
+	return r
+}
+
+// alone is the Result of what was counted here.
+func (s *Stats) alone(exit int) *Result {
 	return &Result{
 		Entries: s.Entries.Load(), Transferred: s.Transferred.Load(), Deleted: s.Deleted.Load(),
 		LiteralBytes: s.Literal.Load(), MatchedBytes: s.Matched.Load(),

@@ -156,7 +156,7 @@ func (a *stockUpstream) tryList() error {
 			return nil
 		}
 		fail := &native.Failure{Status: native.StatusError, Errno: syscall.ENOENT, Text: "the sender has not listed its content"}
-		return a.k.onPage(req.ID, nil, false, 0, fail)
+		return a.k.first.onPage(req.ID, nil, false, 0, fail)
 	}
 	if !l.resolved {
 		l.resolved = true
@@ -177,7 +177,7 @@ func (a *stockUpstream) tryList() error {
 	if l.noDelete {
 		flags = native.PageOtherFS
 	}
-	return a.k.onPage(req.ID, data, more, flags, nil)
+	return a.k.first.onPage(req.ID, data, more, flags, nil)
 }
 
 // find returns the list that is asked for. Those before it the sink does not

@@ -162,7 +162,7 @@ func (a *stockUpstream) answered(p *pendingFile) error {
 			return err
 		}
 	} else if p.last {
-		if err := a.k.onEnd(p.id); err != nil {
+		if err := a.k.first.onEnd(p.id); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,7 @@ func (a *stockUpstream) passUnsent() error {
 // unsentFile ends a request that has failed. The sender has said why, and
 // counts it in its error bits.
 func (a *stockUpstream) unsentFile(p *pendingFile) error {
-	j, err := a.k.current(p.id, p.index)
+	j, err := a.k.first.current(p.id, p.index)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (a *stockUpstream) unsentFile(p *pendingFile) error {
 // content reads the tokens of a file and the sum that ends them
 // (receiver.c:receive_data).
 func (a *stockUpstream) content(p *pendingFile) error {
-	j, err := a.k.current(p.id, p.index)
+	j, err := a.k.first.current(p.id, p.index)
 	if err != nil {
 		return err
 	}

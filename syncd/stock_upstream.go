@@ -247,7 +247,7 @@ func (a *stockUpstream) listDone(path string) {
 }
 
 // run implements upstream.
-func (a *stockUpstream) run(k *sink) (peer []byte, err error) {
+func (a *stockUpstream) run(k *stream) (peer []byte, err error) {
 	stop := a.keepAlives()
 	defer stop()
 	defer a.tokens.Close()

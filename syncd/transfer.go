@@ -33,6 +33,7 @@ type Transfer struct {
 	Connect   time.Duration // of connecting; 0: the kernel's
 	Limit     *rate.Limiter // of the stream; nil: none
 	Retry     int           // how often to connect again when a connection breaks
+	Streams   int           // connections that share the work; 0 is 1
 	Stats     *Stats
 	// LocalDelta has deltas made between local paths too, where reading both
 	// files costs more than it saves unless the file system can share blocks.
@@ -70,11 +71,16 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 			return nil, Exitf(ExitUsage, "all sources must be on one host and in one module")
 		}
 	}
+	if t.Streams > native.MaxStreams {
+		return nil, Exitf(ExitUsage, "%d streams are more than %d", t.Streams, native.MaxStreams)
+	}
 	switch {
 	case len(t.Sources) == 0:
 		return nil, Exitf(ExitUsage, "a source and a destination are needed")
 	case remote > 0 && t.Dest.Remote():
 		return nil, Exitf(ExitUsage, "the source and the destination cannot both be remote")
+	case t.Streams > 1 && (remote > 0 && t.Sources[0].Stock || t.Dest.Stock):
+		return nil, Exitf(ExitUnsupported, "--streams: stock rsync has one stream for a transfer")
 	case remote > 0 && t.Sources[0].Stock:
 		return t.retry(ctx, t.pullStock)
 	case t.Dest.Stock:
@@ -83,6 +89,8 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 		return t.retry(ctx, t.pull)
 	case t.Dest.Remote():
 		return t.retry(ctx, t.push)
+	case t.Streams > 1:
+		return nil, Exitf(ExitUsage, "--streams: there is no connection between local paths")
 	}
 	return t.local(ctx)
 }
@@ -211,12 +219,16 @@ func (t *Transfer) hello(role native.Role, module string, peer filter.Side) (*na
 		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}
 	o := t.Options
-	o.Rules = rules
+	o.Rules, o.Timeout = rules, int64(t.Timeout/time.Second)
 	raw, err := json.Marshal(&o)
 	if err != nil {
 		return nil, err
 	}
-	return &native.ClientHello{Software: Software(), Role: role, Module: module, Digest: digestName(t.Digest), Options: raw}, nil
+	h := &native.ClientHello{Software: Software(), Role: role, Module: module, Digest: digestName(t.Digest), Options: raw}
+	if t.Streams > 1 {
+		h.Features, h.Streams = []string{native.FeatureStreams}, t.Streams
+	}
+	return h, nil
 }
 
 // wireRules returns the rules that matter to the peer.
@@ -270,11 +282,24 @@ func (t *Transfer) pull(ctx context.Context) (*Result, error) {
 	if root != nil {
 		defer root.Close()
 	}
-	k := t.sink(root, &remote{Asker: native.NewAsker(conn, t.Digest.Size()), conn: conn})
+	k := t.sink(root, newRemote(conn, t.Digest))
 	if err := t.openAlts(k); err != nil {
 		return nil, err
 	}
+	k.wanted = answer.Streams
+	done := func() {}
+	k.opened = func() {
+		done = t.more(ctx, src, answer, func(_ context.Context, conn *wire.Conn) error {
+			s, ok := k.attach(newRemote(conn, t.Digest))
+			if !ok {
+				return errOver
+			}
+			<-s.over // what broke it is told by the sink
+			return nil
+		})
+	}
 	peer, err := k.run(ctx)
+	done()
 	return withPeer(k.result(err), peer), err
 }
 
@@ -305,7 +330,13 @@ func (t *Transfer) push(ctx context.Context) (*Result, error) {
 		}
 		v.rename(string(answer.Rename))
 	}
-	raw, err := t.source(v).answer(ctx, native.NewAnswerer(conn), t.Note, func() *Result { return t.Stats.Result(0) })
+	all := &sources{make: func() *source { return t.source(v) }, note: t.Note, own: func() *Result { return t.Stats.Result(0) }}
+	done := t.more(ctx, t.Dest, answer, all.answer)
+	if err := all.answer(ctx, conn); err != nil && ctx.Err() == nil && answer.Streams > 1 {
+		t.Note(native.Note{Text: fmt.Sprintf("stream 1 of %d broke: %v", t.Streams, err), Error: true})
+	}
+	raw, err := all.wait()
+	done()
 	if err != nil {
 		return t.Stats.Result(ExitCode(err)), err
 	}

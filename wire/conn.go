@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -78,6 +79,7 @@ type Conn struct {
 	in      incoming
 	inHalf  half
 
+	timeout       atomic.Int64 // Options.Timeout, or what SetTimeout has made of it
 	stats         *Stats
 	local, remote net.Addr
 	closeStream   func() error
@@ -238,6 +240,9 @@ func (h *half) end(err error, release func()) {
 	}
 	release()
 }
+
+// SetTimeout changes Options.Timeout for waits that begin from now on.
+func (c *Conn) SetTimeout(d time.Duration) { c.timeout.Store(int64(max(d, 0))) }
 
 // Stats returns what the Conn counts into.
 func (c *Conn) Stats() *Stats { return c.stats }

@@ -28,7 +28,7 @@ type meter struct {
 	closed context.Context // done when the Conn closes
 	debt   int             // bytes moved and not yet paid for
 
-	timeout     time.Duration // 0: none
+	timeout     *atomic.Int64 // the Conn's, as a time.Duration; 0: none
 	armed       time.Time     // the deadline that setDeadline was last given
 	setDeadline func(time.Time) error
 }
@@ -69,14 +69,16 @@ func (m *meter) moved(n int) {
 // timer four times per timeout and not per call. A silent peer is hence
 // given up between 1 and 1.25 timeouts after its last byte.
 func (m *meter) arm() error {
-	if m.timeout <= 0 || m.setDeadline == nil {
+	timeout := time.Duration(m.timeout.Load())
+	if timeout <= 0 || m.setDeadline == nil {
 		return nil
 	}
 	now := time.Now()
-	if m.armed.Sub(now) >= m.timeout {
+	most := timeout + timeout/4
+	if left := m.armed.Sub(now); left >= timeout && left <= most {
 		return nil
 	}
-	m.armed = now.Add(m.timeout + m.timeout/4)
+	m.armed = now.Add(most)
 	err := m.setDeadline(m.armed)
 	if errors.Is(err, os.ErrNoDeadline) {
 		// A terminal or a regular file as stdio: nobody can wait for it.

@@ -108,13 +108,14 @@ func newConn(o *Options) (*Conn, error) {
 	if conn.stats == nil {
 		conn.stats = new(Stats)
 	}
+	conn.timeout.Store(int64(o.Timeout))
 	conn.closed, conn.markDone = context.WithCancel(context.Background())
 	return conn, nil
 }
 
 // receive builds the incoming half on d, or on r if d is nil.
 func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
-	m := meter{count: &c.stats.Received, limit: o.Limit, closed: c.closed, timeout: o.Timeout}
+	m := meter{count: &c.stats.Received, limit: o.Limit, closed: c.closed, timeout: &c.timeout}
 	if d == nil {
 		m.setDeadline = readDeadline(r)
 		c.stats.Fallback("receive: the stream is in user space")
@@ -139,7 +140,7 @@ func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
 
 // send builds the outgoing half on d, or on w if d is nil.
 func (c *Conn) send(w io.Writer, d descriptor, o *Options) error {
-	m := meter{count: &c.stats.Sent, limit: o.Limit, closed: c.closed, timeout: o.Timeout}
+	m := meter{count: &c.stats.Sent, limit: o.Limit, closed: c.closed, timeout: &c.timeout}
 	if d == nil {
 		m.setDeadline = writeDeadline(w)
 		c.stats.Fallback("send: the stream is in user space")

@@ -28,6 +28,7 @@ type syncFlags struct {
 	timeout                int
 	connect                int
 	retry                  int
+	streams                int
 	bwlimit                string
 	fsync                  string
 	digest                 string
@@ -106,6 +107,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.IntVar(&f.timeout, "timeout", 0, "give up after `SECONDS` without I/O; 0: never")
 	fl.IntVar(&f.connect, "contimeout", 0, "give up connecting after `SECONDS`; 0: the kernel's limit")
 	fl.IntVar(&f.retry, "retry", 0, "connect again up to `NUM` times when the connection breaks, and go on")
+	fl.IntVar(&f.streams, "streams", 1, "share the work between `NUM` connections, where one does not fill the line")
 	fl.StringVar(&f.bwlimit, "bwlimit", "", "limit the stream to `RATE` KiB per second, or with a suffix K, M, G")
 	fl.StringVar(&f.fsync, "fsync", "none", "make it durable: `none`, commit (before the run ends), file (each)")
 	fl.StringVar(&f.digest, "digest", "xxh3-128", "verify what arrives with `NAME`: xxh3-128, blake3")
@@ -134,7 +136,10 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	if f.retry < 0 {
 		return usage(fmt.Errorf("--retry: %d is negative", f.retry))
 	}
-	t.Retry = f.retry
+	if f.streams < 1 || f.streams > native.MaxStreams {
+		return usage(fmt.Errorf("--streams: %d is not in 1..%d", f.streams, native.MaxStreams))
+	}
+	t.Retry, t.Streams = f.retry, f.streams
 	t.Timeout, t.Connect = time.Duration(f.timeout)*time.Second, time.Duration(f.connect)*time.Second
 	if f.bwlimit != "" {
 		n, err := parseRate(f.bwlimit)

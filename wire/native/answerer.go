@@ -83,10 +83,10 @@ func parseRequest(h *Header, payload []byte) (any, error) {
 		l := &List{ID: h.ID}
 		return l, l.parse(payload)
 	case TypeRead:
-		if h.Flags&^flagSumsOnly != 0 {
+		if h.Flags&^(flagSumsOnly|flagAgain) != 0 {
 			return nil, badf("READ with unknown flags %#x", h.Flags)
 		}
-		r := &Read{ID: h.ID, SumsOnly: h.Flags&flagSumsOnly != 0}
+		r := &Read{ID: h.ID, SumsOnly: h.Flags&flagSumsOnly != 0, Again: h.Flags&flagAgain != 0}
 		return r, r.parse(payload)
 	case TypeSign:
 		s := &Sign{ID: h.ID}

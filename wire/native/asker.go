@@ -74,6 +74,9 @@ func (a *Asker) read(r *Read) error {
 	if r.SumsOnly {
 		h.Flags = flagSumsOnly
 	}
+	if r.Again {
+		h.Flags |= flagAgain
+	}
 	return a.send(h, r.append)
 }
 

@@ -34,6 +34,16 @@ const (
 	RolePull    Role = "pull"
 	RolePush    Role = "push"
 	RoleModules Role = "modules"
+	RoleJoin    Role = "join" // one more stream of a session
+)
+
+// FeatureStreams is the feature of a session with more streams than one.
+const FeatureStreams = "streams"
+
+// Limits of what a hello says of streams.
+const (
+	TokenLen   = 32 // bytes
+	MaxStreams = 64
 )
 
 // Code is why a server refuses a session; "" grants it.
@@ -60,6 +70,8 @@ type ClientHello struct {
 	Single   bool            `json:"single,omitempty"`
 	Rename   []byte          `json:"rename,omitempty"`
 	Digest   string          `json:"digest,omitempty"`
+	Streams  int             `json:"streams,omitempty"`
+	Token    []byte          `json:"token,omitempty"`
 	Options  json.RawMessage `json:"options,omitempty"`
 }
 
@@ -78,6 +90,20 @@ type ServerHello struct {
 	Modules  []ModuleInfo `json:"modules,omitempty"`
 	Single   bool         `json:"single,omitempty"`
 	Rename   []byte       `json:"rename,omitempty"`
+	Streams  int          `json:"streams,omitempty"`
+	Token    []byte       `json:"token,omitempty"`
+}
+
+// checkStreams holds what a hello says of streams against its bounds: a token is
+// there exactly if wanted.
+func checkStreams(streams int, token []byte, wanted bool) error {
+	switch {
+	case streams < 0 || streams > MaxStreams:
+		return badf("a hello with %d streams, the limit is %d", streams, MaxStreams)
+	case wanted && len(token) != TokenLen, !wanted && len(token) != 0:
+		return badf("a hello with a token of %d bytes", len(token))
+	}
+	return nil
 }
 
 // RefusedError is a server's refusal, in its words.
@@ -119,6 +145,9 @@ func ReadServerHello(c *wire.Conn) (*ServerHello, error) {
 		}
 		return nil, &RefusedError{Code: h.Code, Text: oneLine(text)}
 	}
+	if err := checkStreams(h.Streams, h.Token, h.Streams > 1); err != nil {
+		return nil, err
+	}
 	if least != most || most < VersionLeast || most > VersionMost {
 		return nil, badf("the server chose version %d to %d of the protocol, this side speaks %d to %d", least, most, VersionLeast, VersionMost)
 	}
@@ -139,6 +168,9 @@ func ReadClientHello(c *wire.Conn) (*ClientHello, error) {
 	var h ClientHello
 	if err := strictJSON(body, &h); err != nil {
 		return nil, badf("hello of the client: %v", err)
+	}
+	if err := checkStreams(h.Streams, h.Token, h.Role == RoleJoin); err != nil {
+		return nil, err
 	}
 	for _, p := range h.Paths {
 		if err := CheckPath(strings.TrimSuffix(string(p), "/")); err != nil {

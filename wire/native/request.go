@@ -23,6 +23,7 @@ const (
 	MaxRanges    = 2048 // of one file in one READ
 
 	flagSumsOnly = 1 << 0
+	flagAgain    = 1 << 1
 )
 
 // List asks for one page of the directory Path.
@@ -47,6 +48,7 @@ type ReadFile struct {
 type Read struct {
 	ID       uint32
 	SumsOnly bool // digests without bodies
+	Again    bool // something of it has arrived wrong: no digest from memory
 	Files    []ReadFile
 }
 
