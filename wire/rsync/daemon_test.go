@@ -171,7 +171,8 @@ func TestNegotiation(t *testing.T) {
 		{name: "auto", protocol: 32, a: rsync.Args{Capabilities: "v", ChecksumChoice: "auto"}, checksum: "xxh128", list: "xxh128", compress: "none"},
 		{name: "no varints", protocol: 32, a: rsync.Args{Compress: true}, checksum: "md5", list: "md5", compress: "zlib"},
 		{name: "29", protocol: 29, a: rsync.Args{Compress: true}, checksum: "md4", list: "md4", compress: "zlib"},
-		{name: "md4 by name", protocol: 32, a: rsync.Args{ChecksumChoice: "md4"}, err: "md4"},
+		{name: "md4 by name", protocol: 32, a: rsync.Args{ChecksumChoice: "md4"}, checksum: "md4", list: "md4", compress: "none"},
+		{name: "unknown checksum", protocol: 32, a: rsync.Args{ChecksumChoice: "crc32"}, err: "crc32"},
 		{name: "unknown compression", protocol: 32, a: rsync.Args{Compress: true, CompressChoice: "brotli"}, err: "brotli"},
 	} {
 		x, y := net.Pipe()

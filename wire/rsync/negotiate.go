@@ -9,6 +9,24 @@ import (
 // CompressNames are the compressions that this package offers, best first.
 var CompressNames = []string{"zstd", "lz4", "zlibx", "zlib", "none"}
 
+// CheckChoices checks the values of --checksum-choice and --compress-choice:
+// for each "", "auto" or a name, and for the former two of them with a comma.
+func CheckChoices(checksum, compress string) error {
+	a := &Args{ChecksumChoice: checksum}
+	for _, name := range []string{a.TransferChecksum(), a.ListChecksum()} {
+		if name == "" {
+			continue
+		}
+		if _, err := ParseChecksum(name); err != nil {
+			return fmt.Errorf("--checksum-choice=%s: %w", checksum, err)
+		}
+	}
+	if compress = notAuto(compress); compress != "" && !slices.Contains(CompressNames, compress) {
+		return fmt.Errorf("--compress-choice=%s: %w; there are %s", compress, ErrUnsupported, strings.Join(CompressNames, ", "))
+	}
+	return nil
+}
+
 // maxNames bounds a list of names; stock's buffer takes 255 bytes.
 const maxNames = 255
 
