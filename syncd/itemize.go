@@ -3,6 +3,7 @@ package syncd
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -73,30 +74,33 @@ func shownName(p string, e *wire.Entry, link string) string {
 	return Printable(p)
 }
 
-// Printable returns a name as rsync shows it: control characters, and a
-// backslash that would read as one of the escapes, as \#ooo.
+// Printable returns a name as rsync shows it where text is UTF-8: bytes that
+// are none, control characters but the tab, and a backslash that would read as
+// one of the escapes, as \#ooo (log.c:rwrite, filtered_fwrite).
 func Printable(s string) string {
-	clean := true
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] == 0x7f || s[i] == '\\' {
-			clean = false
-			break
-		}
-	}
-	if clean {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unprintable(r) }) {
 		return s
 	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		escape := c == '\\' && i+4 < len(s) && s[i+1] == '#' && isDigit(s[i+2]) && isDigit(s[i+3]) && isDigit(s[i+4])
-		if c < ' ' || c == 0x7f || escape {
-			fmt.Fprintf(&b, "\\#%03o", c)
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		escape := r == '\\' && i+4 < len(s) && s[i+1] == '#' && isDigit(s[i+2]) && isDigit(s[i+3]) && isDigit(s[i+4])
+		if escape || unprintable(r) && (r != utf8.RuneError || n == 1) {
+			for _, c := range []byte(s[i : i+n]) {
+				fmt.Fprintf(&b, "\\#%03o", c)
+			}
 		} else {
-			b.WriteByte(c)
+			b.WriteString(s[i : i+n])
 		}
+		i += n
 	}
 	return b.String()
+}
+
+// unprintable reports whether a rune could steer a terminal, or may be what a
+// byte that is no UTF-8 decodes to.
+func unprintable(r rune) bool {
+	return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -51,7 +51,10 @@ func TestPrintable(t *testing.T) {
 		"esc\x1b[m":  `esc\#033[m`,
 		`back\slash`: `back\slash`,
 		`\#012x`:     `\#134#012x`,
-		"\xff\x7f":   "\xff\\#177",
+		"\xff\x7f":   `\#377\#177`,
+		"tab\tünï":   "tab\tünï",
+		"\u009b31m":  `\#302\#23331m`,
+		"\ufffd":     "\ufffd",
 		"":           "",
 	} {
 		if got := Printable(in); got != want {
