@@ -48,12 +48,16 @@ func (t *Transfer) connect(ctx context.Context, to Location) (*wire.Conn, error)
 		}
 		return nil, Exitf(code, "connect to %s: %w", to.Host, err)
 	}
-	conn, err := wire.NewConn(c, wire.Options{Transport: t.Transport, Timeout: t.Timeout, Limit: t.Limit, Stats: &t.Stats.Stats})
+	conn, err := wire.NewConn(c, t.wireOptions())
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+func (t *Transfer) wireOptions() wire.Options {
+	return wire.Options{Transport: t.Transport, Timeout: t.Timeout, Limit: t.Limit, Stats: &t.Stats.Stats}
 }
 
 // dial opens a session; the error of a refusal names the place.

@@ -12,16 +12,17 @@ import (
 
 // List calls show for each entry of a remote directory, and of those below it
 // if recursive is set, parents first. path is relative to what of names. A
-// name that the source can't read comes with a non-nil error.
+// name that the source can't read comes with a non-nil error; what a stock
+// source can't read, Note is told of.
 func (t *Transfer) List(ctx context.Context, of Location, recursive bool, show func(path string, e *wire.Entry, err error)) error {
 	if err := checkRemotePath(of); err != nil {
 		return err
 	}
-	if of.Stock {
-		return Exitf(ExitUnsupported, "%s: of stock rsync, only the modules of a daemon can be listed", of)
-	}
 	if t.Filter == nil {
 		t.Filter = new(filter.List)
+	}
+	if of.Stock {
+		return t.listStock(ctx, of, recursive, show)
 	}
 	h, err := t.hello(native.RolePull, of.Module, filter.Sender)
 	if err != nil {

@@ -10,21 +10,6 @@ import (
 	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
-// dialStock opens a session with a stock daemon, up to its module.
-func (t *Transfer) dialStock(ctx context.Context, to Location) (*stockPeer, *rsync.Hello, error) {
-	conn, err := t.connect(ctx, to)
-	if err != nil {
-		return nil, nil, err
-	}
-	p := newStockPeer(conn, false, t.Note)
-	h, err := rsync.ClientHello(p.r, p.w, rsync.MaxProtocol)
-	if err != nil {
-		conn.Close()
-		return nil, nil, t.stockError(ctx, to, err)
-	}
-	return p, h, nil
-}
-
 // stockError names the place of an error of the handshake.
 func (t *Transfer) stockError(ctx context.Context, to Location, err error) error {
 	if ctx.Err() != nil {
@@ -53,7 +38,7 @@ func (t *Transfer) openStock(ctx context.Context, of Location, a *rsync.Args, pa
 		a.Paths = append(a.Paths, rsync.EscapeArg(of.Module+"/"+path, true))
 	}
 	if err := t.setUpStock(p, h, of, a); err != nil {
-		p.conn.Close()
+		p.close()
 		return nil, t.stockError(ctx, of, err)
 	}
 	return p, nil
@@ -62,7 +47,7 @@ func (t *Transfer) openStock(ctx context.Context, of Location, a *rsync.Args, pa
 func (t *Transfer) setUpStock(p *stockPeer, h *rsync.Hello, of Location, a *rsync.Args) error {
 	login := rsync.Login{
 		User:     of.User,
-		Password: stockPassword,
+		Password: t.stockPassword,
 		Text:     func(line string) { t.Note(native.Note{Text: Printable(line)}) },
 	}
 	if login.User == "" {
@@ -71,8 +56,8 @@ func (t *Transfer) setUpStock(p *stockPeer, h *rsync.Hello, of Location, a *rsyn
 	if err := h.OpenModule(p.r, p.w, of.Module, login); err != nil {
 		return err
 	}
-	if h.Protocol < 30 && a.Delete == rsync.DeleteDelay {
-		a.Delete = rsync.DeleteAfter // which such a server knows
+	if err := fitProtocol(a, h.Protocol); err != nil {
+		return err
 	}
 	head, tail := a.Build(h.Protocol)
 	for i := range head {
@@ -109,14 +94,6 @@ func (t *Transfer) sendFilters(p *stockPeer) error {
 	return p.w.Flush()
 }
 
-// stockPassword is asked for by a daemon that wants one.
-func stockPassword() (string, error) {
-	if p, ok := os.LookupEnv("RSYNC_PASSWORD"); ok {
-		return p, nil
-	}
-	return "", Exitf(ExitUsage, "the daemon wants a password: set RSYNC_PASSWORD")
-}
-
 func firstOf(texts ...string) string {
 	for _, s := range texts {
 		if s != "" {
@@ -132,7 +109,7 @@ func (t *Transfer) stockModules(ctx context.Context, of Location) (ms []native.M
 	if err != nil {
 		return nil, err
 	}
-	defer p.conn.Close()
+	defer p.close()
 	err = h.ListModules(p.r, p.w, func(line string) {
 		// A line without a tab is the daemon's message of the day.
 		if name, comment, ok := strings.Cut(line, "\t"); ok {

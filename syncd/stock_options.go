@@ -147,6 +147,13 @@ func (t *Transfer) stockArgs(pull bool) (*rsync.Args, error) {
 			a.CompressLevel = &o.Level
 		}
 	}
+	if c := t.Stock.Compress; c != "" {
+		a.Compress, a.CompressChoice = c != "none", ""
+		if a.Compress && c != "auto" {
+			a.CompressChoice = c
+		}
+	}
+	a.ChecksumChoice = t.Stock.Checksum
 	if o.BlockSize > maxStockBlock {
 		return nil, Exitf(ExitUsage, "a block size of %d is more than the %d that rsync takes", o.BlockSize, maxStockBlock)
 	}
@@ -154,11 +161,15 @@ func (t *Transfer) stockArgs(pull bool) (*rsync.Args, error) {
 	if !pull {
 		return t.pushArgs(a)
 	}
-	if a.OfferIncRecurse() {
+	t.offerCapabilities(a)
+	return a, nil
+}
+
+func (t *Transfer) offerCapabilities(a *rsync.Args) {
+	if a.OfferIncRecurse() && !t.Stock.Whole {
 		a.Capabilities = "i"
 	}
 	a.Capabilities += rsync.CapLetters
-	return a, nil
 }
 
 // maxStockBlock is the largest block that stock takes (rsync.h:MAX_BLOCK_SIZE).
@@ -197,9 +208,6 @@ func (t *Transfer) pushArgs(a *rsync.Args) (*rsync.Args, error) {
 	if o.Itemize || o.Names {
 		a.LogFormat = "%i"
 	}
-	if a.OfferIncRecurse() {
-		a.Capabilities = "i"
-	}
-	a.Capabilities += rsync.CapLetters
+	t.offerCapabilities(a)
 	return a, nil
 }

@@ -3,11 +3,9 @@ package syncd
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"strings"
 
-	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
@@ -25,7 +23,10 @@ func (t *Transfer) openShell(ctx context.Context, of Location, a *rsync.Args, pa
 	}
 	stop := context.AfterFunc(ctx, func() { p.conn.Close() })
 	defer stop()
-	err = p.exchangeVersions()
+	err = p.exchangeVersions(t.Stock.protocol())
+	if err == nil {
+		err = fitProtocol(a, p.r.Protocol())
+	}
 	if err == nil {
 		p.session, err = rsync.ClientSetup(p.r, p.w, a)
 	}
@@ -41,11 +42,13 @@ func (t *Transfer) openShell(ctx context.Context, of Location, a *rsync.Args, pa
 	return p, nil
 }
 
-// startShell runs the remote shell on pipes, from which and to which the kernel
-// moves bodies. Its standard error is this process's: it may ask for a
-// password, or say why it can't connect. It ends when its pipes are closed.
+// startShell has the remote shell start the server.
 func (t *Transfer) startShell(to Location, a *rsync.Args) (*stockPeer, error) {
-	head, tail := a.Build(rsync.MaxProtocol)
+	// Nothing is known of the server yet but what is offered to it.
+	if err := fitProtocol(a, t.Stock.protocol()); err != nil {
+		return nil, err
+	}
+	head, tail := a.Build(t.Stock.protocol())
 	for i := range head {
 		head[i] = rsync.EscapeArg(head[i], false)
 	}
@@ -58,29 +61,7 @@ func (t *Transfer) startShell(to Location, a *rsync.Args) (*stockPeer, error) {
 		args = append(args, "-l", to.User)
 	}
 	args = append(args, to.Host, firstOf(t.RemoteProgram, "rsync"))
-	c := exec.Command(shell[0], append(append(args, head...), tail...)...)
-	c.Stderr = os.Stderr
-	in, theirOut, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	theirIn, out, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(err, in.Close(), theirOut.Close())
-	}
-	c.Stdin, c.Stdout = theirIn, theirOut
-	err = c.Start()
-	err = errors.Join(err, theirIn.Close(), theirOut.Close())
-	if err != nil {
-		return nil, errors.Join(err, in.Close(), out.Close())
-	}
-	conn, err := wire.NewStream(in, out, wire.Options{Transport: t.Transport, Timeout: t.Timeout, Limit: t.Limit, Stats: &t.Stats.Stats})
-	if err != nil {
-		return nil, errors.Join(err, in.Close(), out.Close(), c.Wait())
-	}
-	p := newStockPeer(conn, false, t.Note)
-	p.wait = c.Wait
-	return p, nil
+	return t.start(exec.Command(shell[0], append(append(args, head...), tail...)...))
 }
 
 // ParseShell cuts the value of -e into the shell and its options. As with

@@ -36,7 +36,7 @@ func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.Wri
 		}
 		a, bad = rsync.ParseArgs(append(args, more...))
 	}
-	if err := p.exchangeVersions(); err != nil {
+	if err := p.exchangeVersions(rsync.MaxProtocol); err != nil {
 		return err
 	}
 	setLimit(limit, a.BWLimit)
@@ -61,12 +61,13 @@ func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.Wri
 	return nil
 }
 
-// exchangeVersions agrees on a version where there is no daemon's greeting.
-func (p *stockPeer) exchangeVersions() error {
-	if err := p.w.WriteVersion(rsync.MaxProtocol); err != nil {
+// exchangeVersions agrees on a version, at most limit, where there is no
+// daemon's greeting.
+func (p *stockPeer) exchangeVersions(limit int) error {
+	if err := p.w.WriteVersion(limit); err != nil {
 		return err
 	}
-	v, err := p.r.ReadVersion(rsync.MaxProtocol)
+	v, err := p.r.ReadVersion(limit)
 	if err != nil {
 		return err
 	}

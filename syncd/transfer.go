@@ -44,6 +44,10 @@ type Transfer struct {
 	Shell         []string
 	RemoteProgram string
 
+	// Stock is for stock rsync at the other end, and refused if that is not
+	// there.
+	Stock StockOptions
+
 	// Note is called for each line that a person wants to see, from any
 	// goroutine, one at a time.
 	Note func(native.Note)
@@ -57,6 +61,9 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 		t.Options.Fsync = FsyncNone
 	}
 	if err := t.Options.Validate(); err != nil {
+		return nil, &ExitError{Code: ExitUsage, Err: err}
+	}
+	if err := t.Stock.Validate(); err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}
 	if t.Filter == nil {
@@ -85,6 +92,8 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 		return t.retry(ctx, t.pullStock)
 	case t.Dest.Stock:
 		return t.retry(ctx, t.pushStock)
+	case t.Stock != (StockOptions{}):
+		return nil, Exitf(ExitUsage, "--protocol, --checksum-choice, --compress-choice, --no-inc-recursive and --password-file are for stock rsync at the other end")
 	case remote > 0:
 		return t.retry(ctx, t.pull)
 	case t.Dest.Remote():

@@ -15,25 +15,43 @@ import (
 func newLs() *cobra.Command {
 	var recursive bool
 	var timeout int
+	var password, shell, program string
 	c := &cobra.Command{
 		Use:   "ls URL",
 		Short: "Show the modules of a daemon, or what is in one",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show the modules of a daemon, or what is in one, as rsync --list-only does:
+
+    syncd://host[:port]/[module/[path]]        a daemon like this one
+    rsync://host[:port]/[module/[path]]        stock rsync's daemon, also
+    host::[module/[path]]                      written like this
+    host:path                                  stock rsync behind a remote shell
+
+The password for stock rsync's daemon is taken from --password-file or RSYNC_PASSWORD.`,
+		Args: cobra.ExactArgs(1),
 	}
 	c.Flags().BoolVarP(&recursive, "recursive", "r", false, "show directories with what is in them")
 	c.Flags().IntVar(&timeout, "timeout", 60, "give up after `SECONDS` without I/O; 0: never")
+	c.Flags().StringVar(&password, "password-file", "", "the password for stock rsync's daemon is the first line of `FILE`, - for standard input")
+	c.Flags().StringVarP(&shell, "rsh", "e", "ssh", "reach host:path by the remote shell `COMMAND`, with its options")
+	c.Flags().StringVar(&program, "rsync-path", "rsync", "what the remote shell starts is `PROGRAM`")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		l, err := syncd.ParseLocation(args[0])
 		if err != nil {
 			return err
 		}
 		if !l.Remote() {
-			return &usageError{err: fmt.Errorf("%s is on this host; ls shows what a daemon has: syncd://host[:port]/[module/[path]]", args[0])}
+			return &usageError{err: fmt.Errorf("%s is on this host; ls shows what another has: syncd://host[:port]/[module/[path]]", args[0])}
+		}
+		shellArgs, err := syncd.ParseShell(shell)
+		if err != nil {
+			return &usageError{err: fmt.Errorf("--rsh: %w", err)}
 		}
 		d := time.Duration(timeout) * time.Second
-		t := &syncd.Transfer{Stats: syncd.NewStats(), Timeout: d, Connect: d}
+		t := &syncd.Transfer{Stats: syncd.NewStats(), Timeout: d, Connect: d, Shell: shellArgs, RemoteProgram: program}
+		t.Stock.PasswordFile = password
 		out := c.OutOrStdout()
-		if l.Module == "" {
+		t.Note = (&printer{out: out, err: c.ErrOrStderr()}).note
+		if l.Module == "" && !l.Shell {
 			modules, err := t.Modules(c.Context(), l)
 			for _, m := range modules {
 				fmt.Fprintf(out, "%-15s\t%s\n", printableLine(m.Name), printableLine(m.Comment))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed9553035b/syncd/syncd"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -41,6 +42,7 @@ type syncFlags struct {
 	block                  string
 	shell                  string
 	program                string
+	stock                  syncd.StockOptions
 }
 
 func newSync() *cobra.Command {
@@ -55,7 +57,8 @@ func newSync() *cobra.Command {
     [user@]host::module/path                   written like this
     [user@]host:path                           stock rsync behind a remote shell
 
-The password for stock rsync's daemon is taken from RSYNC_PASSWORD.
+The password for stock rsync's daemon is taken from --password-file or RSYNC_PASSWORD.
+If RSYNC_CONNECT_PROG is set, that command connects to it; %H in it is the host.
 As with rsync, "dir/" means what is in dir, and "dir" means dir itself.
 Permissions, owners, times, symlinks, devices and specials are always kept.`,
 		Args: cobra.MinimumNArgs(2),
@@ -104,6 +107,12 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.skipCompress, "skip-compress", "", "do not compress files with these suffixes: `LIST` of suffixes with slashes between them")
 	fl.StringVarP(&f.shell, "rsh", "e", "ssh", "reach host:path by the remote shell `COMMAND`, with its options")
 	fl.StringVar(&f.program, "rsync-path", "rsync", "what the remote shell starts is `PROGRAM`")
+	fl.StringVar(&f.stock.PasswordFile, "password-file", "", "the password for stock rsync's daemon is the first line of `FILE`, - for standard input")
+	fl.IntVar(&f.stock.Protocol, "protocol", 0, "speak at most protocol `NUM` with stock rsync")
+	fl.StringVar(&f.stock.Checksum, "checksum-choice", "", "have stock rsync verify with `NAME`: xxh128, xxh3, xxh64, md5, md4, sha1, none; with a comma, another one for --checksum")
+	fl.StringVar(&f.stock.Compress, "compress-choice", "", "have stock rsync compress with `NAME`: zstd, lz4, zlibx, zlib, none")
+	fl.BoolVar(&f.stock.Whole, "no-inc-recursive", false, "have stock rsync list the whole tree before anything else")
+	fl.SetNormalizeFunc(aliases)
 	fl.IntVar(&f.timeout, "timeout", 0, "give up after `SECONDS` without I/O; 0: never")
 	fl.IntVar(&f.connect, "contimeout", 0, "give up connecting after `SECONDS`; 0: the kernel's limit")
 	fl.IntVar(&f.retry, "retry", 0, "connect again up to `NUM` times when the connection breaks, and go on")
@@ -115,6 +124,19 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.stats, "stats", "", "show statistics at the end; =json as one line of JSON")
 	fl.Lookup("stats").NoOptDefVal = "text"
 	fl.BoolVar(&f.progress, "progress", false, "show progress on a terminal")
+}
+
+// aliases are rsync's other spellings of an option.
+func aliases(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	switch name {
+	case "cc":
+		name = "checksum-choice"
+	case "zc":
+		name = "compress-choice"
+	case "no-i-r":
+		name = "no-inc-recursive"
+	}
+	return pflag.NormalizedName(name)
 }
 
 // transfer turns the flags into a Transfer.
@@ -170,7 +192,7 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	if t.Shell, err = syncd.ParseShell(f.shell); err != nil {
 		return usage(fmt.Errorf("--rsh: %w", err))
 	}
-	t.RemoteProgram = f.program
+	t.RemoteProgram, t.Stock = f.program, f.stock
 	t.LocalDelta = f.noWhole
 	t.Options.Compress = syncd.Compress(f.compress)
 	if c.Flags().Changed("skip-compress") {
