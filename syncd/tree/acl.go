@@ -94,6 +94,29 @@ func saysMoreThanMode(acl []wire.ACE) bool {
 	})
 }
 
+// beyondMode returns what an access ACL says that the permission bits of mode
+// do not (acls.c:rsync_acl_strip_perms).
+func beyondMode(acl []wire.ACE, mode uint32) []wire.ACE {
+	masked := slices.ContainsFunc(acl, func(e wire.ACE) bool { return e.Tag == wire.ACLMask })
+	var beyond []wire.ACE
+	for _, e := range acl {
+		switch e.Tag {
+		case wire.ACLUserObj, wire.ACLOther:
+			continue
+		case wire.ACLGroupObj:
+			if !masked {
+				continue
+			}
+		case wire.ACLMask:
+			if e.Perm == uint16(mode>>3)&7 {
+				continue
+			}
+		}
+		beyond = append(beyond, e)
+	}
+	return beyond
+}
+
 // nameACL fills in the names of the users and groups of acl.
 func (t *ids) nameACL(acl []wire.ACE) {
 	for i := range acl {

@@ -26,7 +26,7 @@ func (m *Meta) Apply(f *os.File, want, old *wire.Entry) error {
 		if err := statAt(h.fd, "", &st); err != nil {
 			return &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
 		}
-		return m.apply(h, &st, f.Name(), want, old)
+		return m.apply(h, &st, f.Name(), want, old, false)
 	})
 }
 
@@ -48,7 +48,7 @@ func (m *Meta) ApplyAt(d *Dir, name string, want, cur *wire.Entry) error {
 	if typeOf(&st) != want.Type() || cur != nil && (st.Ino != cur.Ino || deviceOf(&st) != cur.Dev) {
 		return d.fail("set metadata", name, ErrChanged)
 	}
-	return m.apply(h, &st, d.join(name), want, cur)
+	return m.apply(h, &st, d.join(name), want, cur, !want.IsDir() && cur != nil && !(m.ExactTimes && want.IsRegular()))
 }
 
 // An applier is one inode on its way through the steps of Apply.
@@ -65,7 +65,9 @@ type applier struct {
 }
 
 // apply runs all steps on the inode h, whose stat is st.
-func (m *Meta) apply(h handle, st *unix.Statx_t, path string, want, old *wire.Entry) error {
+// keepSame leaves an mtime alone that [Meta.SameTime] calls equal: it may be the
+// better one, of a source that said more.
+func (m *Meta) apply(h handle, st *unix.Statx_t, path string, want, old *wire.Entry, keepSame bool) error {
 	a := applier{m: m, h: h, st: st, path: path, want: want}
 	a.owners()
 	if m.Xattrs {
@@ -77,7 +79,7 @@ func (m *Meta) apply(h handle, st *unix.Statx_t, path string, want, old *wire.En
 		}
 		a.mode(old)
 	}
-	if m.keepsTimes(want) {
+	if m.keepsTimes(want) && !(keepSame && m.SameTime(timeOf(st.Mtime), want.Mtime)) {
 		a.times()
 	}
 	return errors.Join(a.failures...)
@@ -191,7 +193,7 @@ func (a *applier) mode(old *wire.Entry) {
 
 func (a *applier) times() {
 	mtime := a.want.Mtime
-	if timeOf(a.st.Mtime) == mtime { // exactly: the ModifyWindow is for Diff
+	if timeOf(a.st.Mtime) == mtime {
 		return
 	}
 	if mtime.Nsec >= 1e9 { // UTIME_NOW and UTIME_OMIT are in that range

@@ -302,3 +302,23 @@ func TestApplySetsTimesWithinTheWindow(t *testing.T) {
 		t.Errorf("mtime %+v, want %+v", e.Mtime, want.Mtime)
 	}
 }
+
+// What is there and called equal keeps the time that may be the better one: of a
+// source that knows seconds only. For a file ExactTimes overrules that.
+func TestApplyAtKeepsTimesThatAreTheSame(t *testing.T) {
+	for name, exact := range map[string]bool{"kept": false, "exact": true} {
+		t.Run(name, func(t *testing.T) {
+			d, path := testDir(t)
+			write(t, filepath.Join(path, "file"), "")
+			m := Meta{Perms: true, Times: true, WholeSeconds: true, ExactTimes: exact}
+			must(t, os.Chtimes(filepath.Join(path, "file"), time.Time{}, time.Unix(1e9, 5)))
+			cur := entry(t, d, "file", m.Want())
+			want := wire.Entry{Mode: unix.S_IFREG | 0o604, Mtime: wire.Time{Sec: 1e9}}
+			must(t, m.ApplyAt(d, "file", &want, &cur))
+			got := entry(t, d, "file", m.Want())
+			if kept := got.Mtime.Nsec == 5; kept == exact || got.Mode != want.Mode {
+				t.Errorf("mode %o, mtime %+v", got.Mode, got.Mtime)
+			}
+		})
+	}
+}

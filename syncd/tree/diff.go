@@ -15,7 +15,7 @@ const (
 	ChangePerms                    // permission bits
 	ChangeOwner
 	ChangeGroup
-	ChangeACL   // ACL or DefaultACL
+	ChangeACL   // ACL, beyond what the permission bits say, or DefaultACL
 	ChangeXattr // names or values
 )
 
@@ -50,7 +50,7 @@ func (m *Meta) Diff(cur, want *wire.Entry) Change {
 	if m.mode(want, cur, 0) != cur.Mode&0o7777 {
 		c |= ChangePerms
 	}
-	if m.ACLs && (!m.sameACL(cur.ACL, want.ACL) || !m.sameACL(cur.DefaultACL, want.DefaultACL)) {
+	if m.ACLs && (!m.sameACL(beyondMode(cur.ACL, cur.Mode), beyondMode(want.ACL, want.Mode)) || !m.sameACL(cur.DefaultACL, want.DefaultACL)) {
 		c |= ChangeACL
 	}
 	return c

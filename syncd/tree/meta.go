@@ -33,8 +33,10 @@ type Meta struct {
 	Specials   bool // fifos and sockets
 	// ModifyWindow is by how much two equal mtimes may differ. WholeSeconds has
 	// two be equal in the same second, for a source that knows no more.
+	// What is equal is left as it is, but that of a file with ExactTimes.
 	ModifyWindow time.Duration
 	WholeSeconds bool
+	ExactTimes   bool
 
 	once sync.Once
 	proc process

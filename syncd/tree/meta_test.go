@@ -44,6 +44,7 @@ func TestDiff(t *testing.T) {
 		}, 0},
 		{"no ACL", func(e *wire.Entry) { e.ACL = nil }, ChangeACL},
 		{"a permission in the ACL", func(e *wire.Entry) { e.ACL[1].Perm = 7 }, ChangeACL},
+		{"the mask, which the mode shows", func(e *wire.Entry) { e.Mode, e.ACL[4].Perm = unix.S_IFREG|0o604, 0 }, ChangePerms},
 		{"an id in the ACL", func(e *wire.Entry) { e.ACL[1].ID++ }, ChangeACL},
 		{"a name in the ACL", func(e *wire.Entry) { e.ACL[1].Name = "root" }, ChangeACL},
 		{"the ACL in another order", func(e *wire.Entry) { e.ACL[1], e.ACL[2] = e.ACL[2], e.ACL[1] }, 0},
