@@ -150,7 +150,7 @@ func (k *sink) compared(j *job) bool {
 		if k.opt.DryRun {
 			k.stats.Transferred.Add(1)
 			k.item(j.path(), &j.entry, j.item, "")
-			k.linkReady(j.link)
+			k.wouldRenew(j.link)
 			return false
 		}
 		j.redo = k.stock != nil // what is there serves as the basis

@@ -68,7 +68,7 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 			return nil
 		}
 	}
-	if k.opt.Update && cur != nil && !cur.IsDir() && e.Mtime.Before(cur.Mtime) {
+	if k.opt.Update && e.IsRegular() && cur != nil && cur.IsRegular() && e.Mtime.Before(cur.Mtime) && !k.meta.SameTime(e.Mtime, cur.Mtime) {
 		k.linkReady(g)
 		return nil
 	}
@@ -129,7 +129,7 @@ func (k *sink) fetch(j *job) error {
 	case k.opt.DryRun:
 		k.stats.Transferred.Add(1)
 		k.item(j.path(), &j.entry, j.item, "")
-		k.linkReady(j.link)
+		k.wouldRenew(j.link)
 		return nil
 	}
 	if done, err := k.appended(j); done || err != nil {
@@ -153,7 +153,7 @@ func (k *sink) fetch(j *job) error {
 
 // setMeta makes the metadata of an unchanged entry equal.
 func (k *sink) setMeta(n *node, e, cur *wire.Entry, d tree.Change) {
-	if d == 0 {
+	if d == 0 && (!k.meta.ExactTimes || !e.IsRegular() || cur.Mtime == e.Mtime) {
 		return
 	}
 	if !k.opt.DryRun {
@@ -161,6 +161,9 @@ func (k *sink) setMeta(n *node, e, cur *wire.Entry, d tree.Change) {
 			k.failed(n.join(e.Name), err)
 			return
 		}
+	}
+	if d == 0 {
+		return // nobody is told of parts of a second
 	}
 	k.item(n.join(e.Name), e, item{update: '.', change: d}, "")
 }
@@ -171,7 +174,7 @@ func (k *sink) nonRegular(n *node, e, cur *wire.Entry) {
 	p := n.join(e.Name)
 	i := item{update: 'c', isNew: cur == nil || cur.Type() != e.Type()}
 	if !i.isNew {
-		i.change = k.meta.Diff(cur, e)
+		i.change = k.meta.Diff(cur, e) &^ tree.ChangeSize // a size is a file's
 		i.content = cur.Target != e.Target || cur.Rdev != e.Rdev
 		if !i.content {
 			k.setMeta(n, e, cur, i.change)

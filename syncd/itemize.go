@@ -41,6 +41,9 @@ func (i item) letters(e *wire.Entry) string {
 	col(false, 'u')
 	col(i.change&tree.ChangeACL != 0, 'a')
 	col(i.change&tree.ChangeXattr != 0, 'x')
+	if i.update != '<' && i.update != '>' && string(b[2:]) == "........." {
+		return string(b[:2]) + "         "
+	}
 	return string(b)
 }
 

@@ -22,6 +22,7 @@ type linkGroup struct {
 	path    string // of the first name
 	left    uint32 // names not seen yet
 	ready   bool   // the first name is there
+	renewed bool   // in a dry run: it would be made anew, so that all links would be
 	waiting []follower
 }
 
@@ -55,7 +56,7 @@ func (k *sink) linkGroup(n *node, e, cur *wire.Entry) (g *linkGroup, first bool)
 		k.mu.Unlock()
 		return g, false
 	}
-	k.linkTasks = append(k.linkTasks, linkTask{g.path, f})
+	k.linkTasks = append(k.linkTasks, linkTask{g.path, g.renewed, f})
 	k.forget(g)
 	k.mu.Unlock()
 	k.wakeCommitter()
@@ -71,8 +72,20 @@ func (k *sink) forget(g *linkGroup) {
 
 // linkTask is one follower whose first name is there.
 type linkTask struct {
-	path string // of the first name
+	path    string // of the first name
+	renewed bool   // as the group
 	follower
+}
+
+// wouldRenew is linkReady of a dry run for a first name that would be made anew.
+func (k *sink) wouldRenew(g *linkGroup) {
+	if g == nil {
+		return
+	}
+	k.mu.Lock()
+	g.renewed = true
+	k.mu.Unlock()
+	k.linkReady(g)
 }
 
 // linkReady lets a group's followers be linked. It may be called by the
@@ -84,7 +97,7 @@ func (k *sink) linkReady(g *linkGroup) {
 	k.mu.Lock()
 	g.ready = true
 	for _, f := range g.waiting {
-		k.linkTasks = append(k.linkTasks, linkTask{g.path, f})
+		k.linkTasks = append(k.linkTasks, linkTask{g.path, g.renewed, f})
 	}
 	g.waiting = nil
 	k.forget(g)
@@ -157,7 +170,7 @@ func (k *sink) makeLink(t *linkTask) {
 
 // link makes one link. is says that cur, which has the name, is it already.
 func (k *sink) link(t *linkTask, cur *wire.Entry) (is bool, err error) {
-	if k.opt.DryRun && k.root == nil {
+	if k.opt.DryRun && (k.root == nil || t.renewed) {
 		return false, nil
 	}
 	var first wire.Entry

@@ -39,6 +39,9 @@ func (k *sink) deleteAll() error {
 			k.spool.limited = true
 			skipped++
 		case errors.Is(err, fs.ErrNotExist), err == nil:
+		case errors.Is(err, tree.ErrNotEmpty):
+			// A filter protects something in it: no failure, as with rsync.
+			k.note(native.Note{Text: "cannot delete non-empty directory: " + Printable(join(dir, name))})
 		default:
 			k.failed(join(dir, name), err)
 		}
