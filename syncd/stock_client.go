@@ -175,6 +175,7 @@ func (t *Transfer) receiveStock(ctx context.Context, p *stockPeer) (*Result, err
 	}
 	k := t.sink(root, up)
 	k.stock, up.k = up, k
+	k.meta.ExactTimes = t.Options.Checksum
 	k.meta.WholeSeconds = p.session.Protocol < 31
 	if _, ok := p.session.Checksum.Algorithm(); !ok {
 		t.Options.WholeFile = true
@@ -225,7 +226,7 @@ func (t *Transfer) sendStock(ctx context.Context, p *stockPeer, v *view) (*Resul
 	defer stop()
 	src := t.source(v)
 	src.diskACLs = true
-	x := &stockSource{stockPeer: p, src: src, show: &stockItems{opt: &t.Options, note: t.Note}}
+	x := &stockSource{stockPeer: p, src: src, show: &stockItems{opt: &t.Options, note: t.Note, session: p.session}}
 	p.r.Handle = x.handle
 	err := x.run(ctx)
 	if err != nil {

@@ -1,15 +1,19 @@
 package syncd
 
 import (
+	"strings"
+
 	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
 // stockItems shows the person at a source what a stock receiving side does.
 type stockItems struct {
-	opt  *Options
-	note func(native.Note)
+	opt     *Options
+	note    func(native.Note)
+	session *rsync.Session
 }
 
 // itemFlags are the flags of records and the changes that they stand for.
@@ -53,9 +57,23 @@ func (s *stockItems) item(rec rsync.Record, f *rsync.File) {
 	}
 	text := shownName(p, &f.Entry, link)
 	if s.opt.Itemize {
-		text = i.letters(&f.Entry) + " " + text
+		text = s.letters(i, &f.Entry) + " " + text
 	}
 	s.note(native.Note{Text: text, Item: true})
+}
+
+// letters are those of the item, so far as the receiving side tells: below
+// protocol 29 it tells nothing, and without the compat flag it can't set the
+// times of symlinks.
+func (s *stockItems) letters(i item, e *wire.Entry) string {
+	text := i.letters(e)
+	if s.session.Protocol < 29 {
+		return text[:2] + "?????????"
+	}
+	if e.IsSymlink() && s.session.Compat&rsync.SymlinkTimes == 0 {
+		text = strings.Replace(text, "t", "T", 1)
+	}
+	return text
 }
 
 // deleted shows a deletion.

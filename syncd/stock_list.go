@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 	"github.com/seed9553035b/syncd/wire/rsync"
@@ -48,7 +50,7 @@ func (x *stockSource) nextList() error {
 	}
 	f := x.longDirs[p]
 	if delete(x.longDirs, p); f == nil {
-		f = &rsync.File{Entry: wire.Entry{Name: p}}
+		f = &rsync.File{Entry: wire.Entry{Name: p, Mode: unix.S_IFDIR}}
 	}
 	if err := x.enc.Next(dir); err != nil {
 		return err

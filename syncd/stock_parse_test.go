@@ -169,7 +169,7 @@ func TestItemLines(t *testing.T) {
 			rec.IFlags |= rsync.LocalChange
 		}
 		var got []string
-		s := &stockItems{opt: &Options{Itemize: true}, note: func(n native.Note) { got = append(got, n.Text) }}
+		s := &stockItems{opt: &Options{Itemize: true}, session: &rsync.Session{Protocol: 31, Compat: rsync.SymlinkTimes}, note: func(n native.Note) { got = append(got, n.Text) }}
 		s.item(rec, &rsync.File{Entry: e})
 		if want := i.letters(&e) + " f"; len(got) != 1 || got[0] != want {
 			t.Errorf("%q, want %q", got, want)

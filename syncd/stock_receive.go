@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/wire"
@@ -37,6 +38,9 @@ func (a *stockUpstream) ask(b *batch, req any) error {
 			s.Head = rsync.NewSumHead(p.off, a.session.Args.BlockSize, a.session.Checksum.Size(), false)
 		}
 		p.head = s.Head
+		if a.session.Protocol < 29 {
+			p.path = j.path()
+		}
 		if a.server {
 			p.flags |= flagsOf(j.item)
 		}
@@ -174,6 +178,25 @@ func (a *stockUpstream) answered(p *pendingFile) error {
 func (a *stockUpstream) noSend(ndx int) error {
 	a.mu.Lock()
 	a.unsent[ndx] = true
+	a.mu.Unlock()
+	if a.busy {
+		return nil
+	}
+	return a.passUnsent()
+}
+
+// complaint takes what a sender below protocol 29 says. It answers nothing to a
+// request for a file that it can't send: all there is to see is a line for
+// people, with the file's path in quotes, which may come before the answers to
+// earlier requests (sender.c:send_files).
+func (a *stockUpstream) complaint(text string) error {
+	a.mu.Lock()
+	for _, p := range a.pend {
+		if p.path != "" && (strings.Contains(text, "/"+p.path+`"`) || strings.Contains(text, `"`+p.path+`"`)) {
+			a.unsent[p.ndx] = true
+			break
+		}
+	}
 	a.mu.Unlock()
 	if a.busy {
 		return nil

@@ -122,6 +122,11 @@ func (v *stockServer) visible(p string) error {
 // receive is the sink of a client.
 func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	a := v.session.Args
+	if v.session.Protocol < 29 {
+		// A client of that age says nothing of a file that it can't send, and
+		// shows that only at the end of all: this side would wait for ever.
+		return Exitf(ExitProtocol, "files are taken from rsync 2.6.4 or later only (protocol 29), not by protocol %d", v.session.Protocol)
+	}
 	o, err := sinkOptions(a)
 	if err != nil {
 		return err
@@ -151,6 +156,7 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	up.asked.as = d.as
 	meta := sinkMeta(a)
 	meta.NumericIDs = meta.NumericIDs || v.numeric
+	meta.ExactTimes = a.Checksum                                       // as stock, where contents were compared (generator.c: maybe_ATTRS_ACCURATE_TIME)
 	meta.WholeSeconds = a.ModifyWindow == 0 || v.session.Protocol < 31 // as stock compares
 	k := &sink{up: up, stock: up, root: d.root, opt: &o, rules: rules, hidden: v.hidden, below: d.below, meta: meta,
 		stats: v.stats, push: true, fsync: v.fsync()}
@@ -201,19 +207,20 @@ func (a *stockUpstream) shows() bool {
 // fetched has its record already (generator.c:itemize).
 func (a *stockUpstream) item(p string, e *wire.Entry, i item, link string) {
 	flags := flagsOf(i)
+	transfer := i.update == '<' || i.update == '>'
 	if i.update == '.' && flags == 0 {
 		a.skipped(p)
 		return
 	}
-	switch i.update {
-	case '<', '>':
+	switch {
+	case transfer:
 		if !a.session.Args.DryRun {
 			return
 		}
 		flags |= rsync.Transfer
-	case 'c':
+	case i.update == 'c':
 		flags |= rsync.LocalChange
-	case 'h':
+	case i.update == 'h':
 		flags |= rsync.LocalChange | rsync.XNameFollows
 	}
 	if !a.shows() || flags == 0 {

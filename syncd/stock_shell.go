@@ -19,7 +19,11 @@ func (t *Transfer) openShell(ctx context.Context, of Location, a *rsync.Args, pa
 	}
 	p, err := t.startShell(of, a)
 	if err != nil {
-		return nil, Exitf(ExitStart, "%s: %w", of, err)
+		code := ExitStart
+		if exit, ok := errors.AsType[*ExitError](err); ok {
+			code = exit.Code
+		}
+		return nil, Exitf(code, "%s: %w", of, err)
 	}
 	stop := context.AfterFunc(ctx, func() { p.conn.Close() })
 	defer stop()

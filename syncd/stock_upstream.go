@@ -78,7 +78,8 @@ type pendingFile struct {
 	page  bool        // which a page waits for
 	head  rsync.SumHead
 	flags rsync.IFlags
-	off   int64 // where an appended file goes on
+	off   int64  // where an appended file goes on
+	path  string // below protocol 29
 }
 
 // newStockUpstream returns the source of a session that is set up. The first
@@ -385,7 +386,10 @@ func (a *stockUpstream) handle(m rsync.Message) error {
 	case rsync.MsgNoSend:
 		return a.noSend(int(m.Value))
 	}
-	return a.stockPeer.handle(m)
+	if err := a.stockPeer.handle(m); err != nil || a.session.Protocol >= 29 {
+		return err
+	}
+	return a.complaint(m.Text)
 }
 
 // sawErrors takes the sender's error bits: after any in its lists, what is

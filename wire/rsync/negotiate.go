@@ -84,6 +84,9 @@ func (s *Session) choose(sum, list string) error {
 			return err
 		}
 	}
+	if _, ok := s.ListChecksum.Algorithm(); !ok && s.Args.Checksum {
+		return fmt.Errorf("%w: --checksum with the checksum %q", ErrUnsupported, "none")
+	}
 	if !slices.Contains(CompressNames, s.Compression) {
 		return fmt.Errorf("%w: compression %q", ErrUnsupported, s.Compression)
 	}
