@@ -46,6 +46,7 @@ func TestStockClientsRefused(t *testing.T) {
 		{"--delay-updates", "-a --delay-updates", dst, rw, 4, "--delay-updates is not supported"},
 		{"--max-size", "-a --max-size=1k", dst, rw, 4, "--max-size is not supported"},
 		{"a path for --partial-dir", "-a --partial-dir=/tmp/x", dst, rw, 4, "partial-dir"},
+		{"a push that is too old", "-a --protocol=28", dst, rw, 12, "rsync 2.6.4 or later"},
 		{"an option of another program", "-a -M--teleport", ro, dst, 4, "--teleport: unknown option"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
