@@ -92,7 +92,7 @@ func TestStockSeesNothingHidden(t *testing.T) {
 }
 
 // TestOneListenerForAll has one port serve a native client, a stock client, one
-// that sends garbage and two that dawdle, at the same time.
+// that sends garbage, and some that dawdle or never end, at the same time.
 func TestOneListenerForAll(t *testing.T) {
 	dir := t.TempDir()
 	src := filepath.Join(dir, "src")
@@ -101,14 +101,31 @@ func TestOneListenerForAll(t *testing.T) {
 	d := serve(t, daemonConfig{modules: []module{{name: "m", path: src}}, keys: "handshake_timeout: 2s"})
 	begun := time.Now()
 	slow := map[string]net.Conn{}
-	for name, first := range map[string]string{"silent": "", "half a greeting": "@RSYNCD: 32", "garbage": "\x00\xff garbage"} {
+	for name, first := range map[string]string{
+		"silent": "", "half a greeting": "@RSYNCD: 32", "garbage": "\x00\xff garbage",
+		"a greeting without end":  "@RSYNCD: " + strings.Repeat("3", 1<<16),
+		"a module without end":    "@RSYNCD: 32.0 md5\n" + strings.Repeat("m", 1<<16),
+		"arguments without end":   "@RSYNCD: 31.0\nm\n" + strings.Repeat("--server\x00", 1<<16),
+		"an argument without end": "@RSYNCD: 31.0\nm\n" + strings.Repeat("-", 1<<20),
+	} {
 		c, err := net.Dial("tcp", d.addr)
 		check(t, err)
 		defer c.Close()
-		_, err = io.WriteString(c, first)
-		check(t, err)
+		go func() { _, _ = io.WriteString(c, first) }() // the daemon may have enough before its end
 		slow[name] = c
 	}
+	dripping, err := net.Dial("tcp", d.addr)
+	check(t, err)
+	defer dripping.Close()
+	slow["a byte now and then"] = dripping
+	go func() {
+		for _, b := range []byte("@RSYNCD: 32.0 md5 md4\n") {
+			if _, err := dripping.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	}()
 	mustSync(t, d.url("m/"), filepath.Join(dir, "native")+"/")
 	mustRun(t, "rsync", "-a", stockURL(d.addr, "m/"), filepath.Join(dir, "stock")+"/")
 	judge(t, src, filepath.Join(dir, "native"))
@@ -118,6 +135,12 @@ func TestOneListenerForAll(t *testing.T) {
 		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Errorf("%s: still there after %v", name, time.Since(begun))
 		}
+	}
+	if took := time.Since(begun); took > 6*time.Second {
+		t.Errorf("the last one was there for %v", took)
+	}
+	if kib := d.peakMemory(); kib > 64<<10 {
+		t.Errorf("the daemon took %d KiB", kib)
 	}
 	d.alive()
 }
