@@ -343,6 +343,7 @@ func (k *sink) send(i int) error {
 		req.Again = req.Again || j.tries > 0
 		req.Files[x] = j.request()
 	}
+	k.makeAhead(b)
 	return k.issue(b, &req, 0)
 }
 
@@ -382,6 +383,7 @@ func (k *sink) issue(b *batch, req any, sig int64) error {
 // asked for.
 func (k *sink) dropBatch(b *batch) {
 	for _, j := range b.jobs {
+		k.reach(j)
 		k.discard(j)
 	}
 }

@@ -83,11 +83,14 @@ type job struct {
 	told       bool // of fail, by the source itself
 	offList    bool // its directory's list does not wait for it
 
-	// of a file that is asked for in parts, see split.go
-	whole   *job       // of a part: the file's job
-	opening sync.Mutex // of the whole: its target and its journal
-	parts   int        // of the whole, guarded by sink.mu: under way
-	stopped bool       // likewise: one has failed
+	opening sync.Mutex // of its target: others than the owner may do that
+	early   bool       // guarded by opening: the target was made ahead
+	reached bool       // set with opening held: by the receiver, which goes on alone
+
+	// of a file that is asked for in parts, see split.go; opening is for the journal too
+	whole   *job // of a part: the file's job
+	parts   int  // of the whole, guarded by sink.mu: under way
+	stopped bool // likewise: one has failed
 
 	fail *native.Failure // the source gave up
 	err  error           // this side did

@@ -59,12 +59,15 @@ func (k *stream) current(id, index uint32) (*job, error) {
 			return nil, err
 		}
 	}
-	return b.jobs[b.at], nil
+	j := b.jobs[b.at]
+	k.reach(j)
+	return j, nil
 }
 
 // received hands the batch's current job to the committer.
 func (k *stream) received(b *batch) error {
 	j := b.jobs[b.at]
+	k.reach(j)
 	whole := j.complete()
 	if j.phase == asking {
 		whole = j.fail != nil || len(j.sig) == j.sigLen && len(j.digests) == k.digestsLen(j)

@@ -47,7 +47,7 @@ type bodies interface {
 	Trailer() (native.Trailer, error)
 }
 
-// sink makes a directory equal to what a source shows. Four goroutines work
+// sink makes a directory equal to what a source shows. Five goroutines work
 // for it:
 //
 //  1. planner (sequential, the caller of run): takes pages of listings,
@@ -57,9 +57,10 @@ type bodies interface {
 //     planner; bodies go from the stream into staged files, each range is
 //     verified, and complete files go to the committer. It waits for nobody but
 //     the committer, so that the stream always moves.
-//  3. worker (one job at a time, itself parallel): signs and searches bases,
+//  3. maker (sequential): makes small files ahead of the receivers, see ahead.
+//  4. worker (one job at a time, itself parallel): signs and searches bases,
 //     copies what they have, and hashes what was put together of both.
-//  4. committer (sequential): gives files their metadata and their name,
+//  5. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody.
 //
 // Deletions follow when all of that is done. A failure of one file is
@@ -99,6 +100,8 @@ type sink struct {
 	opened    func() // run calls it when streams may be attached; may be nil
 	receivers sync.WaitGroup
 	copier    wire.Copier // also of the worker
+
+	ahead ahead
 
 	// worker
 	work     []*job // guarded by mu
@@ -169,7 +172,9 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
 	defer stop()
 
-	var committer, worker sync.WaitGroup
+	k.ahead.cond.L = &k.ahead.mu
+	var committer, worker, maker sync.WaitGroup
+	maker.Go(k.aheadAll)
 	worker.Go(func() { k.workAll(ctx) })
 	committer.Go(k.commitAll)
 	if k.first, _ = k.attach(k.up); k.first == nil {
@@ -199,6 +204,8 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.abort(err)
 	}
 	k.receivers.Wait()
+	k.endAhead()
+	maker.Wait()
 	k.endWork()
 	worker.Wait()
 	close(k.tasks)

@@ -119,6 +119,7 @@ func (k *sink) moveOn(s *stream, err error) bool {
 
 // askAgain takes back a job whose stream broke, with what of it has arrived.
 func (k *sink) askAgain(j *job) {
+	k.reach(j)
 	k.freeSig(j)
 	switch {
 	case j.fail != nil || j.err != nil:
