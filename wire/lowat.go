@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,10 +24,11 @@ const (
 
 // lowat keeps SO_RCVLOWAT of a TCP socket.
 type lowat struct {
-	on   bool // the stream is TCP, and nothing has spoken against it yet
-	now  int  // what the socket has; 0 is the kernel's default, 1
-	next int
-	set  func(fd uintptr) // bound once
+	on    bool // the stream is TCP, and nothing has spoken against it yet
+	now   int  // what the socket has; 0 is the kernel's default, 1
+	next  int
+	set   func(fd uintptr) // bound once
+	calls *atomic.Int64    // Stats.Calls
 }
 
 // expect is called before a wait for the next of n body bytes, or with 0
@@ -47,6 +49,7 @@ func (r *kernelReader) expect(n int64) {
 
 func (l *lowat) apply(fd uintptr) {
 	l.now = l.next
+	l.calls.Add(1)
 	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, max(l.next, 1)) != nil {
 		l.on, l.now = false, 0
 	}

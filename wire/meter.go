@@ -23,6 +23,7 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 // counts the bytes, holds the rate and keeps the deadline ahead.
 type meter struct {
 	count *atomic.Int64 // Stats.Sent or Stats.Received
+	calls *atomic.Int64 // Stats.Calls
 
 	limit  *rate.Limiter   // nil: no limit
 	closed context.Context // done when the Conn closes

@@ -25,6 +25,7 @@ func copyBody(c chunks, dst *os.File, off, n int64, failed *FileError, st *Stats
 		if failed != nil {
 			continue
 		}
+		st.Calls.Add(1)
 		k, err := dst.WriteAt(b, off)
 		off += int64(k)
 		if err != nil {

@@ -40,6 +40,7 @@ func (r *spliceReceiver) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	for {
+		r.stats.Calls.Add(1)
 		n, err := unix.Read(r.pipe.r, p)
 		switch {
 		case err == unix.EINTR:
@@ -62,6 +63,7 @@ func (r *spliceReceiver) RecvFile(dst *os.File, off, n int64) error {
 			return unexpected(err)
 		}
 		r.off = off
+		r.stats.Calls.Add(1)
 		k, err := splice(r.pipe.r, nil, fd, &r.off, int(min(n, int64(r.pipe.n))))
 		switch {
 		case err == unix.EINVAL:

@@ -69,6 +69,7 @@ func (s *copySender) SendFile(src *os.File, off, n int64) error {
 		if err != nil {
 			return err
 		}
+		s.stats.Calls.Add(1)
 		k, readErr := src.ReadAt(b[:min(int64(len(b)), n)], off)
 		s.buf = s.buf[:len(s.buf)+k]
 		s.stats.User.Add(int64(k))

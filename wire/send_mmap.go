@@ -11,6 +11,10 @@ import (
 // mmapWindow is how much of a file is mapped at a time.
 const mmapWindow = 4 << 20
 
+// mmapCalls are those of a window beside its writes: mmap(2), munmap(2), and
+// fstat(2) before and after.
+const mmapCalls = 4
+
 // mmapSender is the sending half that writes from a mapping of the file.
 //
 // User space never touches the mapping, so there is no SIGBUS: where the file
@@ -48,6 +52,7 @@ func (s *mmapSender) sendWindow(src *os.File, start, off, end int64) (int64, err
 	if off < 0 {
 		return 0, fileError("mmap", src, off, unix.EINVAL)
 	}
+	s.stats.Calls.Add(mmapCalls)
 	m, err := unix.Mmap(fd, start, int(end-start), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		// ENODEV: the file system has no mmap. Others show in pread too.

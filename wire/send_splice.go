@@ -65,6 +65,7 @@ func (s *spliceSender) stage() error {
 		}
 	}
 	if need < s.pipe.free() {
+		s.stats.Calls.Add(1)
 		n, err := unix.Write(s.pipe.w, s.buf)
 		if err == nil && n > 0 {
 			s.pipe.put(n, need)
@@ -129,6 +130,7 @@ func (s *spliceSender) load(fd int, off, n int64) (want, got int, err error) {
 	}
 	want = int(min(n, room))
 	s.out.off = off
+	s.stats.Calls.Add(1)
 	got, err = splice(fd, &s.out.off, s.pipe.w, nil, want)
 	if got > 0 {
 		s.pipe.put(got, pagesOf(off, got))

@@ -13,6 +13,7 @@ import (
 type Stats struct {
 	Sent     atomic.Int64 // all bytes put on streams: headers, messages, bodies
 	Received atomic.Int64 // all bytes taken from streams
+	Calls    atomic.Int64 // system calls that Conns made to move them, in vain or not; waiting is not counted
 
 	Splice        atomic.Int64 // body bytes: file to pipe to socket or file, and back
 	Sendfile      atomic.Int64 // body bytes: sendfile to a socket

@@ -54,6 +54,7 @@ func newKernelWriter(rc syscall.RawConn, socket bool, m meter) *kernelWriter {
 // side is never the reason for EAGAIN: a pipe is counted to hold bytes.
 func (w *kernelWriter) attempt(fd uintptr) bool {
 	for {
+		w.calls.Add(1)
 		switch w.call {
 		case callWrite:
 			w.n, w.errno = unix.Write(int(fd), w.buf[:w.max])
@@ -160,7 +161,7 @@ type kernelReader struct {
 func newKernelReader(rc syscall.RawConn, tcp bool, m meter) *kernelReader {
 	r := &kernelReader{meter: m, rc: rc}
 	r.try = r.attempt
-	r.lowat.on = tcp
+	r.lowat.on, r.lowat.calls = tcp, m.calls
 	r.lowat.set = r.lowat.apply
 	return r
 }
@@ -168,6 +169,7 @@ func newKernelReader(rc syscall.RawConn, tcp bool, m meter) *kernelReader {
 // attempt makes the call once. EAGAIN is the stream's: the pipe is empty.
 func (r *kernelReader) attempt(fd uintptr) bool {
 	for {
+		r.calls.Add(1)
 		if r.buf != nil {
 			r.n, r.errno = unix.Read(int(fd), r.buf[:r.max])
 		} else {

@@ -19,6 +19,7 @@ func (w *userWriter) Write(p []byte) (int, error) {
 		if err != nil {
 			return done, streamError("write", err)
 		}
+		w.calls.Add(1)
 		n, err := w.w.Write(p[done : done+max])
 		w.moved(n)
 		done += n
@@ -40,6 +41,7 @@ func (r *userReader) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, streamError("read", err)
 	}
+	r.calls.Add(1)
 	n, err := r.r.Read(p[:max])
 	r.moved(n)
 	if n > 0 {
