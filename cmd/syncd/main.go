@@ -71,7 +71,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       syncd.Version,
 	}
-	root.AddCommand(newSync(), newServe(), newLs(), newDemo(), newConfig(), newVersion())
+	root.AddCommand(newSync(), newServe(), newLs(), newDemo(), newBench(), newConfig(), newVersion())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{err: err}
 	})
@@ -80,6 +80,10 @@ func newRoot() *cobra.Command {
 	}
 	return root
 }
+
+// showHelp is what a command does that is but the name of a group. With
+// cobra.NoArgs, a command that the group lacks is an error.
+func showHelp(c *cobra.Command, _ []string) error { return c.Help() }
 
 // usageArgs marks a wrong number of arguments as a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {

@@ -14,7 +14,7 @@ import (
 )
 
 func newConfig() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check or show the daemon's configuration"}
+	c := &cobra.Command{Use: "config", Short: "Check or show the daemon's configuration", Args: cobra.NoArgs, RunE: showHelp}
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Say what is wrong with a configuration file", Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
