@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,6 @@ type bench struct {
 	programs map[string]program
 	rsync    string            // path
 	syncd    string            // path
-	help     string            // of syncd sync
 	trees    map[string]string // directories by key; see once
 	progress io.Writer
 }
@@ -50,10 +50,6 @@ func newBench(ctx context.Context, opt *options, mounts bool, progress io.Writer
 		b.close()
 		return nil, err
 	}
-	if b.help, err = output(ctx, b.syncd, "sync", "--help"); err != nil {
-		b.close()
-		return nil, err
-	}
 	return b, nil
 }
 
@@ -75,18 +71,27 @@ func output(ctx context.Context, args ...string) (string, error) {
 }
 
 // contenders are those of a row that take part, and notes about the others.
-func (b *bench) contenders(r *row) (list []contender, notes []string) {
+func (b *bench) contenders(ctx context.Context, r *row) (list []contender, notes []string) {
 	for _, c := range r.contenders {
-		missing := c.missingOption(b.help)
-		switch {
-		case c.info && b.opt.quick:
-		case missing != "":
-			notes = append(notes, fmt.Sprintf("%s: not measured, syncd sync has no %s", c.name, missing))
-		default:
-			list = append(list, c)
+		if c.info && b.opt.quick {
+			continue
 		}
+		if err := b.supports(ctx, c); err != nil {
+			notes = append(notes, fmt.Sprintf("%s: not supported: %v", c.name, err))
+			continue
+		}
+		list = append(list, c)
 	}
 	return list, notes
+}
+
+// supports is what syncd says to options that it does not have.
+func (b *bench) supports(ctx context.Context, c contender) error {
+	if c.program != "syncd" || len(c.args) == 0 {
+		return nil
+	}
+	_, err := output(ctx, slices.Concat([]string{b.syncd, "sync"}, c.args, []string{"--help"})...)
+	return err
 }
 
 // runs is how often each contender of a row is timed. Ten transfers that are

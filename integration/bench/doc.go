@@ -32,6 +32,11 @@
 //   - Memory is the peak (VmHWM) of the largest process on each side, sampled.
 //     The rusage of a child would begin with the memory of the program that
 //     forked it, which is this one.
+//   - What a daemon needs once it knows a file is its CPU time from the 2nd of ten
+//     pulls on. It is exact but for the children of stock rsync up to there, which
+//     are counted in ticks of 10 ms.
+//   - A long link is a proxy that delays each byte and holds the rate of each
+//     connection; its own work is no part of either end.
 //   - Bytes are what the programs say in their --stats.
 //
 // The rolling search by itself is measured where it lives:

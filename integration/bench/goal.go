@@ -27,6 +27,7 @@ var (
 	wall      = metric{name: "wall", value: func(s *sample) float64 { return s.Wall }}
 	cpu       = metric{name: "CPU of both ends", value: func(s *sample) float64 { return s.ClientCPU + s.DaemonCPU }}
 	daemonCPU = metric{name: "daemon's CPU", value: func(s *sample) float64 { return s.DaemonCPU }}
+	laterCPU  = metric{name: "daemon's CPU from the 2nd pull on", value: func(s *sample) float64 { return s.LaterCPU }}
 	literal   = metric{name: "literal bytes", value: func(s *sample) float64 { return float64(s.Literal) }}
 	clientMem = metric{name: "client's memory", value: func(s *sample) float64 { return float64(s.ClientMemory) }, warm: true, bytes: true}
 	daemonMem = metric{name: "daemon's memory", value: func(s *sample) float64 { return float64(s.DaemonMemory) }, warm: true, bytes: true}
@@ -35,7 +36,7 @@ var (
 // Verdicts on a goal.
 const (
 	met         = "met"
-	notMet      = "NOT met"
+	notMet      = "missed"
 	notMeasured = "not measured"
 )
 

@@ -15,7 +15,7 @@ func (b *bench) measure(ctx context.Context, r *row) *rowResult {
 	if a != r.full {
 		res.Reduced = "reduced from " + r.full.String()
 	}
-	list, notes := b.contenders(r)
+	list, notes := b.contenders(ctx, r)
 	res.Notes = notes
 	if !slices.ContainsFunc(list, func(c contender) bool { return c.program == "syncd" }) {
 		res.Skipped = "nothing of syncd's to measure"

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -72,7 +73,7 @@ func echo(t *testing.T) (addr string) {
 
 func TestDelayProxyDelaysBothDirections(t *testing.T) {
 	const delay = 30 * time.Millisecond
-	p, err := newDelayProxy(echo(t), delay)
+	p, err := newDelayProxy(echo(t), link{delay: delay})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +98,45 @@ func TestDelayProxyDelaysBothDirections(t *testing.T) {
 	}
 }
 
+// Each connection has the rate for itself, in each direction.
+func TestDelayProxyHoldsTheRate(t *testing.T) {
+	const conns, size, rate = 6, 2 * mib, 10 * mib // 0.2 s, and the way back beside it
+	p, err := newDelayProxy(echo(t), link{rate: rate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	want := randomBlock(1, size)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range conns {
+		wg.Go(func() {
+			c, err := net.Dial("tcp4", loopback(p.port()))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			wg.Go(func() {
+				c.Write(want)
+				c.(*net.TCPConn).CloseWrite()
+			})
+			got, err := io.ReadAll(c)
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes came back: %v", len(got), err)
+			}
+		})
+	}
+	wg.Wait()
+	const one = float64(size) / rate
+	if took := time.Since(start).Seconds(); took < one || took > 4*one {
+		t.Errorf("%d connections took %.2f s, one takes %.2f s", conns, took, one)
+	}
+}
+
 func TestDelayProxyClosesWhatIsOpen(t *testing.T) {
 	before := runtime.NumGoroutine()
-	p, err := newDelayProxy(echo(t), time.Millisecond)
+	p, err := newDelayProxy(echo(t), link{delay: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +158,22 @@ func TestDelayProxyClosesWhatIsOpen(t *testing.T) {
 		}
 	}
 	(*delayProxy)(nil).Close()
+}
+
+func TestChildTicks(t *testing.T) {
+	for text, want := range map[string]int64{
+		"12 (sh) S 1 12 12 0 -1 4194560 100 200 0 0 7 8 30 12 20 0 1 0 5\n":      42,
+		"12 (a) 1 2 (b) S 1 12 12 0 -1 4194560 100 200 0 0 7 8 1 0 20 0 1 0 5\n": 1,
+		"12 (sh) S 1 12\n": -1,
+		"":                 -1,
+		"12 (sh) S 1 12 12 0 -1 4194560 100 200 0 0 7 8 x 12 20\n": -1,
+		"12 (sh) S 1 12 12 0 -1 4194560 100 200 0 0 7 8 1 x 20\n":  -1,
+	} {
+		got, err := childTicks(text)
+		if (err != nil) != (want < 0) || err == nil && got != want {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
 }
 
 // A daemon's CPU time has that of a child for a connection in it.
@@ -151,9 +204,16 @@ func TestDaemonCPUCountsChildren(t *testing.T) {
 	if peak := watch.stop()[0]; peak < 100*kib || peak > 100*mib {
 		t.Errorf("peak memory of a shell: %d", peak)
 	}
+	soFar, err := d.afterFirst()
+	if err != nil {
+		t.Fatal(err)
+	}
 	used, err := d.stop()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if soFar < 5*time.Millisecond || soFar > used+2*tick {
+		t.Errorf("while it ran, %v; at the end, %v", soFar, used)
 	}
 	if used < 5*time.Millisecond {
 		t.Errorf("counting to 100,000 took the child %v", used)

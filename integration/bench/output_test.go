@@ -123,7 +123,7 @@ func TestReportsSayAll(t *testing.T) {
 			}
 		}
 	}
-	if got, want := rep.tally(), "goals: 1 met, 1 NOT met, 0 not measured"; got != want {
+	if got, want := rep.tally(), "goals: 1 met, 1 missed, 0 not measured"; got != want {
 		t.Errorf("tally %q, want %q", got, want)
 	}
 	if err := rep.failure(); err == nil || !strings.Contains(err.Error(), "broken") {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Limits that only end what hangs.
@@ -92,11 +94,15 @@ func startDaemon(ctx context.Context, args []string, port int) (*daemon, error) 
 		d.err = c.Wait()
 		close(d.exited)
 	}()
-	if err := d.until(func() bool { return listens(port) }, "listen"); err != nil {
+	err := d.until(func() bool { return listens(port) }, "listen")
+	if err != nil {
 		d.kill()
 		return nil, err
 	}
-	d.startCPU = runTime(c.Process.Pid)
+	if d.startCPU, err = d.usedSoFar(); err != nil {
+		d.kill()
+		return nil, err
+	}
 	return d, nil
 }
 
@@ -107,11 +113,26 @@ func (d *daemon) kill() {
 	<-d.exited
 }
 
-// stop ends the daemon, once the children that it had for connections are
-// reaped, and returns the CPU time since it listened.
+// idle waits until the children that the daemon had for connections are reaped.
+func (d *daemon) idle() error {
+	return d.until(func() bool { return len(childrenOf(d.pid())) == 0 }, "reap its children")
+}
+
+// afterFirst is the CPU time since the daemon listened, once the transfer that
+// it served is over.
+func (d *daemon) afterFirst() (time.Duration, error) {
+	if err := d.idle(); err != nil {
+		return 0, err
+	}
+	used, err := d.usedSoFar()
+	return used - d.startCPU, err
+}
+
+// stop ends the daemon, once it is idle, and returns the CPU time since it
+// listened.
 func (d *daemon) stop() (time.Duration, error) {
 	defer d.kill()
-	if err := d.until(func() bool { return len(childrenOf(d.pid())) == 0 }, "reap its children"); err != nil {
+	if err := d.idle(); err != nil {
 		return 0, err
 	}
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -172,20 +193,41 @@ func listens(port int) bool {
 	return false
 }
 
-// runTime is how long the threads of a process have run. It is exact, in
-// nanoseconds, but knows nothing of threads that ended. A kernel without
-// scheduler statistics says 0.
-func runTime(pid int) time.Duration {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	var sum time.Duration
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // the thread ended
-		}
-		first, _, _ := strings.Cut(string(text), " ")
-		n, _ := strconv.ParseInt(first, 10, 64)
-		sum += time.Duration(n)
+// usedSoFar is the CPU time of a daemon that runs: its own, exact, and that of
+// the children that it reaped, in ticks of 10 ms.
+func (d *daemon) usedSoFar() (time.Duration, error) {
+	var own unix.Timespec
+	if err := unix.ClockGettime(cpuClock(d.pid()), &own); err != nil {
+		return 0, fmt.Errorf("CPU clock of %s: %w", filepath.Base(d.args[0]), err)
 	}
-	return sum
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.pid()))
+	if err != nil {
+		return 0, err
+	}
+	ticks, err := childTicks(string(text))
+	return time.Duration(own.Nano()) + time.Duration(ticks)*tick, err
+}
+
+// cpuClock is the CPU time clock of another process, as clock_getcpuclockid(3)
+// makes it: the complement of the process id, and 2 for the scheduler's clock.
+func cpuClock(pid int) int32 { return int32(^pid<<3 | 2) }
+
+// tick is the unit of times in /proc on all architectures of Linux that matter.
+const tick = 10 * time.Millisecond
+
+// childTicks reads cutime and cstime, fields 16 and 17 of proc(5)'s stat.
+func childTicks(stat string) (int64, error) {
+	f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // begins with field 3
+	if len(f) < 15 {
+		return 0, fmt.Errorf("/proc/PID/stat has %d fields after the name", len(f))
+	}
+	user, err := strconv.ParseInt(f[13], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("cutime: %w", err)
+	}
+	system, err := strconv.ParseInt(f[14], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("cstime: %w", err)
+	}
+	return user + system, nil
 }

@@ -10,14 +10,19 @@ import (
 	"time"
 )
 
-// A delayProxy passes each byte of its connections on after a delay, in each
-// direction, at whatever rate they come: a long link with no limit of its own.
-// Setting up a connection is not delayed. Close ends its connections and waits
-// for its goroutines.
+// A link is a way between two hosts. The zero link is loopback.
+type link struct {
+	delay time.Duration // of each byte, in one direction
+	rate  float64       // bytes per second of each connection and direction; 0: no limit
+}
+
+// A delayProxy makes connections as long, and as narrow, as a link. Setting up a
+// connection is not delayed. Close ends its connections and waits for its
+// goroutines.
 type delayProxy struct {
 	listener net.Listener
 	to       string
-	delay    time.Duration
+	link     link
 
 	mu    sync.Mutex
 	conns []net.Conn // nil once closed
@@ -30,15 +35,18 @@ type delayProxy struct {
 const (
 	proxyChunk = 64 * kib
 	proxyQueue = 1024
+	// proxyBacklog is what a link with a rate takes before it can send it on:
+	// as a router's buffer for a round trip would.
+	proxyBacklog = 50 * time.Millisecond
 )
 
 // newDelayProxy listens on a port of loopback for connections to an address.
-func newDelayProxy(to string, delay time.Duration) (*delayProxy, error) {
+func newDelayProxy(to string, way link) (*delayProxy, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("delay proxy: %w", err)
 	}
-	p := &delayProxy{listener: l, to: to, delay: delay}
+	p := &delayProxy{listener: l, to: to, link: way}
 	p.wg.Go(p.serve)
 	return p, nil
 }
@@ -93,6 +101,17 @@ func (p *delayProxy) own(conns ...net.Conn) bool {
 	return true
 }
 
+// sent is when a link that is free from a time on has sent n more bytes.
+func (l link) sent(n int, free time.Time) time.Time {
+	if now := time.Now(); free.Before(now) {
+		free = now
+	}
+	if l.rate > 0 {
+		free = free.Add(time.Duration(float64(n) / l.rate * float64(time.Second)))
+	}
+	return free
+}
+
 // chunk is bytes and when they may arrive. The last one of a stream has none,
 // so that its end arrives late too.
 type chunk struct {
@@ -107,9 +126,12 @@ func (p *delayProxy) pass(from, to net.Conn) {
 	p.wg.Go(func() {
 		defer close(queue)
 		buf := make([]byte, proxyChunk)
+		var free time.Time // when the link has sent all that it took
 		for {
+			time.Sleep(time.Until(free.Add(-proxyBacklog)))
 			n, err := from.Read(buf)
-			queue <- chunk{bytes.Clone(buf[:n]), time.Now().Add(p.delay)}
+			free = p.link.sent(n, free)
+			queue <- chunk{bytes.Clone(buf[:n]), free.Add(p.link.delay)}
 			if err != nil {
 				return
 			}

@@ -40,6 +40,7 @@ func (c *contenderResult) summarize() {
 		Wall:         of(wall),
 		ClientCPU:    of(metric{value: func(s *sample) float64 { return s.ClientCPU }}),
 		DaemonCPU:    of(daemonCPU),
+		LaterCPU:     of(laterCPU),
 		ClientMemory: c.Warm.ClientMemory,
 		DaemonMemory: c.Warm.DaemonMemory,
 		Literal:      medianInt(c.Samples, func(s *sample) int64 { return s.Literal }),

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
-	"time"
 )
 
 // A row is one job, and who does it.
@@ -13,10 +11,11 @@ type row struct {
 	full  amount // as the design has it
 	quick amount // with --quick; zero leaves the row out
 	data  data
-	push  bool          // else pull
-	on    place         // where the destination is
-	rtt   time.Duration // round trip between client and daemon
-	pulls int           // transfers that one run is made of, if more than one
+	push  bool  // else pull
+	on    place // where the destination is
+	link  link  // between client and daemon
+	pulls int   // transfers that one run is made of, if more than one
+	anew  bool  // the file that is pulled gets another ctime before each transfer
 	// same says that the destination holds what the source has, so that one
 	// serves all runs: none may transfer a file.
 	same       bool
@@ -104,20 +103,6 @@ var (
 func withTransport(name string) contender {
 	arg := "--transport=" + name
 	return contender{name: "syncd " + arg, program: "syncd", args: []string{arg}, info: true}
-}
-
-// missingOption is the first option of a client of ours that the help does not
-// name, or "".
-func (c contender) missingOption(help string) string {
-	if c.program != "syncd" {
-		return ""
-	}
-	for _, a := range c.args {
-		if name, _, _ := strings.Cut(a, "="); !strings.Contains(help, " "+name+" ") {
-			return name
-		}
-	}
-	return ""
 }
 
 // Sizes of the rows.

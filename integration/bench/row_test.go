@@ -42,6 +42,12 @@ func TestRowsAreConsistent(t *testing.T) {
 				t.Errorf("%s: goal %q is about nobody that --quick measures", r.name, g)
 			}
 		}
+		if len(r.goals) == 0 {
+			t.Errorf("%s has no goal", r.name)
+		}
+		if r.anew && (r.pulls < 2 || r.full.files != 1) {
+			t.Errorf("%s: what is renewed is the one file of several pulls", r.name)
+		}
 		if r.push && r.pulls > 1 {
 			t.Errorf("%s: one daemon can't be pushed to in many directories", r.name)
 		}
@@ -88,22 +94,6 @@ func TestScaleIsOfTheFileOrOfTheirNumber(t *testing.T) {
 	}
 }
 
-func TestMissingOption(t *testing.T) {
-	const help = "      --inplace      write\n      --transport NAME  move\n"
-	for _, c := range []struct {
-		contender contender
-		want      string
-	}{
-		{ours, ""}, {oursInplace, ""}, {withTransport("mmap"), ""},
-		{contender{program: "syncd", args: []string{"--in"}}, "--in"},
-		{contender{program: "stock", args: []string{"--in"}}, ""},
-	} {
-		if got := c.contender.missingOption(help); got != c.want {
-			t.Errorf("%v: %q, want %q", c.contender.args, got, c.want)
-		}
-	}
-}
-
 // TestMeasureRows does the work of whole rows, small: what arrives is compared
 // with the source by the bench itself.
 func TestMeasureRows(t *testing.T) {
@@ -114,8 +104,9 @@ func TestMeasureRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.close()
+	t.Run("options that are not there", func(t *testing.T) { testSupports(t, b) })
 	rows := chooseRows(opt)
-	for _, name := range []string{"new-push", "new-tenfold", "edits-pull", "far-pull", "unchanged-pull"} {
+	for _, name := range []string{"new-push", "new-tenfold", "new-tenfold-anew", "edits-pull", "far-pull", "far-streams", "unchanged-pull"} {
 		t.Run(name, func(t *testing.T) {
 			runtime.LockOSThread() // as main: processes die with their thread
 			defer runtime.UnlockOSThread()
@@ -129,10 +120,25 @@ func TestMeasureRows(t *testing.T) {
 				if c.Failed || len(c.Samples) != 1 || c.Median.Wall <= 0 {
 					t.Errorf("%s was not measured: %+v", c.Name, c)
 				}
+				if r.pulls > 1 && (c.Median.LaterCPU <= 0 || c.Median.LaterCPU >= c.Median.DaemonCPU+tick.Seconds()) {
+					t.Errorf("daemon's CPU of %s from the 2nd pull on: %+v", c.Name, c.Median)
+				}
 				if c.Program == "stock" && c.Median.ClientCPU <= 0 {
 					t.Errorf("no CPU time of %s: %+v", c.Name, c.Median)
 				}
 			}
 		})
+	}
+}
+
+func testSupports(t *testing.T, b *bench) {
+	for _, c := range []contender{ours, stock, oursInplace, withTransport("mmap"), {program: "stock", args: []string{"--teleport"}}} {
+		if err := b.supports(t.Context(), c); err != nil {
+			t.Errorf("%v: %v", c.args, err)
+		}
+	}
+	err := b.supports(t.Context(), contender{program: "syncd", args: []string{"--teleport"}})
+	if err == nil || !strings.Contains(err.Error(), "unknown flag: --teleport") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
-// manyFilesRows: new small files, near and far.
+// manyFilesRows: new small files.
 var manyFilesRows = []row{
 	{
 		name: "small-pull", what: "new small files to tmpfs, pull",
@@ -18,16 +17,6 @@ var manyFilesRows = []row{
 		name: "small-push", what: "new small files to tmpfs, push",
 		full: manyFiles(20000, 4*kib), quick: manyFiles(20000, 4*kib), data: smallFiles{}, on: onTmpfs, push: true,
 		contenders: []contender{stock, ours}, goals: []goal{{wall, "syncd", "stock", 0.45}},
-	},
-	{
-		name: "far-pull", what: "new small files over a round trip of 50 ms, pull",
-		full: manyFiles(10000, 2*kib), quick: manyFiles(10000, 2*kib), data: smallFiles{}, on: onTmpfs, rtt: farAway,
-		contenders: []contender{stock, ours}, goals: []goal{{wall, "syncd", "stock", 1}},
-	},
-	{
-		name: "far-push", what: "new small files over a round trip of 50 ms, push",
-		full: manyFiles(10000, 2*kib), quick: manyFiles(10000, 2*kib), data: smallFiles{}, on: onTmpfs, rtt: farAway, push: true,
-		contenders: []contender{stock, ours}, goals: []goal{{wall, "syncd", "stock", 1}},
 	},
 }
 
@@ -54,9 +43,6 @@ var unchangedRows = []row{
 		contenders: []contender{stock, ours}, goals: unchangedGoals,
 	},
 }
-
-// farAway is a round trip between continents.
-const farAway = 50 * time.Millisecond
 
 var unchangedGoals = []goal{
 	{wall, "syncd", "stock", 0.6},

@@ -30,7 +30,7 @@ var searchRows = []row{
 var fanOutRows = []row{{
 	name: "fan-out", what: "one changed file, pulled by ten clients with different bases",
 	full: oneFile(gib), quick: oneFile(gib / 16), data: edited{}, pulls: 10, maxRuns: 3,
-	contenders: []contender{stock, ours},
+	contenders: []contender{stock, ours}, goals: []goal{{daemonCPU, "syncd", "stock", 0.5}},
 }}
 
 // The files of shifted.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +16,8 @@ type sample struct {
 	Wall         float64 `json:"wall"`
 	ClientCPU    float64 `json:"client_cpu"`
 	DaemonCPU    float64 `json:"daemon_cpu"`
-	ClientMemory int64   `json:"client_memory,omitempty"` // bytes; of the round that is not timed only
+	LaterCPU     float64 `json:"later_daemon_cpu,omitempty"` // of DaemonCPU, what the transfers after the first took
+	ClientMemory int64   `json:"client_memory,omitempty"`    // bytes; of the round that is not timed only
 	DaemonMemory int64   `json:"daemon_memory,omitempty"`
 	Literal      int64   `json:"literal_bytes"`
 	Wire         int64   `json:"wire_bytes"`
@@ -49,8 +51,19 @@ func (j *job) run(ctx context.Context, c contender, warm bool) (s sample, err er
 		watch = watchMemory()
 		watch.add(d.pid())
 	}
+	var first time.Duration
 	for n := range max(1, j.row.pulls) {
 		if n > 0 {
+			if n == 1 {
+				if first, err = d.afterFirst(); err != nil {
+					break
+				}
+			}
+			if j.row.anew {
+				if err = renew(source); err != nil {
+					break
+				}
+			}
 			j.discard(dest)
 			if dest, err = j.destination(c, n); err != nil {
 				break
@@ -77,11 +90,25 @@ func (j *job) run(ctx context.Context, c contender, warm bool) (s sample, err er
 	}
 	used, err := end()
 	s.DaemonCPU = used.Seconds()
+	if j.row.pulls > 1 {
+		s.LaterCPU = (used - first).Seconds()
+	}
 	return s, err
 }
 
-// serve starts the daemon and, for a row with a round trip, the long link to
-// it; far is nil without one, and may be closed all the same.
+// renew gives the only file of a source another ctime, and nothing else: what a
+// daemon remembers of its content counts no more.
+func renew(source string) error {
+	path := filepath.Join(source, dataName)
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, st.Mode())
+}
+
+// serve starts the daemon and, for a row with a long link, what makes it
+// long; far is nil without one, and may be closed all the same.
 func (j *job) serve(ctx context.Context, p program, t *transfer) (d *daemon, far *delayProxy, err error) {
 	if t.daemonAt, err = freePort(); err != nil {
 		return nil, nil, err
@@ -91,10 +118,10 @@ func (j *job) serve(ctx context.Context, p program, t *transfer) (d *daemon, far
 	if err != nil {
 		return nil, nil, err
 	}
-	if d, err = startDaemon(ctx, command, t.daemonAt); err != nil || j.row.rtt == 0 {
+	if d, err = startDaemon(ctx, command, t.daemonAt); err != nil || j.row.link == (link{}) {
 		return d, nil, err
 	}
-	if far, err = newDelayProxy(loopback(t.daemonAt), j.row.rtt/2); err != nil {
+	if far, err = newDelayProxy(loopback(t.daemonAt), j.row.link); err != nil {
 		d.kill()
 		return nil, nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // columns of the table of a row, for text and Markdown.
 var columns = []string{
-	"", "wall s", "CPU s", "client", "daemon", "client MB", "daemon MB", "literal", "wire",
+	"", "wall s", "CPU s", "client", "daemon", "2nd on", "client MB", "daemon MB", "literal", "wire",
 	"wall/stock", "CPU/stock", "daemon/stock", "wall/pump",
 }
 
@@ -19,8 +19,12 @@ func (r *rowResult) cells(c *contenderResult) []string {
 		return append([]string{c.Name, "failed"}, make([]string, len(columns)-2)...)
 	}
 	m := c.Median
+	later := "-" // one transfer only
+	if m.LaterCPU > 0 {
+		later = seconds(m.LaterCPU)
+	}
 	out := []string{
-		c.Name, seconds(m.Wall), seconds(m.ClientCPU + m.DaemonCPU), seconds(m.ClientCPU), seconds(m.DaemonCPU),
+		c.Name, seconds(m.Wall), seconds(m.ClientCPU + m.DaemonCPU), seconds(m.ClientCPU), seconds(m.DaemonCPU), later,
 		megabytes(m.ClientMemory), megabytes(m.DaemonMemory), thousands(m.Literal), thousands(m.Wire),
 	}
 	return append(out,
