@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,7 +91,11 @@ func (b *bench) supports(ctx context.Context, c contender) error {
 	if c.program != "syncd" || len(c.args) == 0 {
 		return nil
 	}
-	_, err := output(ctx, slices.Concat([]string{b.syncd, "sync"}, c.args, []string{"--help"})...)
+	cmd, stderr := newCommand(ctx, slices.Concat([]string{b.syncd, "sync"}, c.args, []string{"--help"}))
+	err := cmd.Run()
+	if line, _, _ := strings.Cut(stderr.String(), "\n"); err != nil && line != "" {
+		return errors.New(line)
+	}
 	return err
 }
 
