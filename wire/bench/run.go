@@ -90,7 +90,7 @@ func (r *runner) rounds(ctx context.Context) ([]Row, error) {
 			}
 			s, err := r.run(ctx, all[i], round == 0)
 			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
+				return nil, ctx.Err()
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s to %s: %w", all[i].sender.name, all[i].receiver.name, err)
