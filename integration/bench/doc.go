@@ -4,6 +4,13 @@
 //	go run ./integration/bench [--quick] [--rows REGEXP] [--runs N] [--scale F]
 //	                           [--json FILE] [--svg FILE] [--results] [--dir DIR]
 //
+// --quick takes about four minutes on 2 cores: smaller files, fewer runs, no
+// trees of a million files. What it costs to start is a larger part of it, so
+// it tells whether something got slower and not whether a goal is met.
+//
+// Each row ends with its goals: what was promised, the ratio or figure that was
+// measured, and whether it is met or missed.
+//
 // # What is compared
 //
 // Each row of the table is one job, done by several contenders: "stock" is the

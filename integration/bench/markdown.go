@@ -10,8 +10,8 @@ func (rep *report) markdown() string {
 	var b strings.Builder
 	b.WriteString("# What `go run ./integration/bench` measured\n\n")
 	fmt.Fprintf(&b, "%s, on %s.\n\n", rep.Date, rep.Machine)
-	if rep.Quick || rep.Scale != 1 {
-		fmt.Fprintf(&b, "Sizes are reduced (--quick: %t, --scale: %g): these figures are no claim.\n\n", rep.Quick, rep.Scale)
+	if rep.reduced() {
+		b.WriteString(rep.caution() + "\n\n")
 	}
 	b.WriteString("Medians of interleaved runs, and medians of the ratios of neighbouring runs; both ends on this machine, over\n" +
 		"loopback. CPU is the kernel's account of both ends, memory the peak of the largest process on a side. How it is\n" +

@@ -31,6 +31,9 @@ func newReport(ctx context.Context, b *bench) *report {
 // write makes the files that the options ask for, and ends the table.
 func (rep *report) write(ctx context.Context, opt *options, out io.Writer) error {
 	fmt.Fprintf(out, "%s\n%s\n", rep.tally(), rep.Machine)
+	if rep.reduced() {
+		fmt.Fprintln(out, rep.caution())
+	}
 	if opt.json != "" {
 		if err := rep.writeJSON(opt.json); err != nil {
 			return err
@@ -49,6 +52,14 @@ func (rep *report) write(ctx context.Context, opt *options, out io.Writer) error
 		return os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(rep.markdown()), 0o644)
 	}
 	return nil
+}
+
+// reduced says whether sizes are not those that the goals are about.
+func (rep *report) reduced() bool { return rep.Quick || rep.Scale != 1 }
+
+// caution is what to think of a report that is reduced.
+func (rep *report) caution() string {
+	return fmt.Sprintf("Sizes are reduced (--quick: %t, --scale: %g): these figures are no claim.", rep.Quick, rep.Scale)
 }
 
 // tally counts goals.
