@@ -112,7 +112,9 @@ func (k *sink) moveOn(s *stream, err error) bool {
 		}
 	}
 	if bye {
-		k.onStreams(func(s *stream) error { return s.up.Bye(k.result(nil).JSON()) })
+		if err := k.onStreams(func(s *stream) error { return s.up.Bye(k.result(nil).JSON()) }); err != nil {
+			k.abort(err)
+		}
 	}
 	return true
 }
