@@ -64,6 +64,17 @@ func isBroken(err error) bool {
 	case ExitSocket, ExitTimeout, ExitConnTimeout:
 		return true
 	}
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT)
+	for _, cause := range connectionErrors {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// connectionErrors are what a connection ends by.
+var connectionErrors = []error{
+	io.ErrUnexpectedEOF, io.EOF, net.ErrClosed,
+	syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT,
+	syscall.ENETDOWN, syscall.ENETUNREACH, syscall.ENETRESET, syscall.EHOSTDOWN, syscall.EHOSTUNREACH,
 }

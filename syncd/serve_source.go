@@ -92,6 +92,9 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 			err = s.answerDelta(ctx, a, r)
 			signatures.Add(-n)
 		case *native.Bye:
+			if s.done != nil {
+				s.done()
+			}
 			err = a.Bye(own().JSON())
 			if err == nil {
 				return r.Result, nil

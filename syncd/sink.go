@@ -131,6 +131,7 @@ type sink struct {
 	heldJobs  int             // of those, held by the committer
 	done      bool
 	bye       bool // all is done, and the source is told
+	byeOn     *stream
 	err       error
 }
 
@@ -195,10 +196,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.note(native.Note{Text: text, Error: true})
 	}
 	if err == nil {
-		k.mu.Lock()
-		k.bye = true
-		k.mu.Unlock()
-		err = k.onStreams(func(s *stream) error { return s.up.Bye(k.result(nil).JSON()) })
+		err = k.sayBye()
 	}
 	if err != nil {
 		k.abort(err)

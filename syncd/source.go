@@ -40,6 +40,7 @@ type source struct {
 	stats    *Stats
 	memory   *memory // of sums; nil: every file is hashed each time
 	packer   *packer // nil: nothing is compressed
+	done     func()  // called for the sink's BYE before it is answered; may be nil
 
 	dirs []openDir // most recently used last
 	hash *hasher

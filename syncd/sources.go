@@ -44,25 +44,36 @@ func (g *sources) answer(ctx context.Context, conn *wire.Conn) error {
 	g.wg.Add(1)
 	g.mu.Unlock()
 	defer g.wg.Done()
-	result, err := g.make().answer(ctx, native.NewAnswerer(conn), g.note, g.own)
+	s, bye := g.make(), false
+	s.done = func() { bye = g.finish() }
+	result, err := s.answer(ctx, native.NewAnswerer(conn), g.note, g.own)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.alive, conn)
 	switch {
+	case bye:
+		g.result, g.err = result, err
 	case g.over:
-		return nil // this one was closed for it
-	case err == nil:
-		g.result, g.err = result, nil
+		return nil // this one was closed for another's BYE
 	case isBroken(err) && len(g.alive) > 0:
 		return err
 	default:
-		g.err = err
+		g.over, g.err = true, err
 	}
-	g.over = true
 	for other := range g.alive {
 		other.Close()
 	}
 	return err
+}
+
+// finish takes the sink's BYE: from now on streams end because they are not
+// needed. It reports whether this is the first one.
+func (g *sources) finish() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first := !g.over
+	g.over = true
+	return first
 }
 
 // wait returns when all streams have ended: the sink's result, or why there is

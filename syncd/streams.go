@@ -99,24 +99,37 @@ func (k *sink) moveOn(s *stream, err error) bool {
 		k.mu.Unlock()
 		return false
 	}
-	lists, reads, bye := s.lists, s.reads, k.bye
+	lists, reads, bye, again := s.lists, s.reads, k.bye, k.byeOn == s
 	s.lists, s.reads = nil, nil
 	k.relist = append(k.relist, lists...)
 	k.cond.Broadcast()
 	k.mu.Unlock()
 	s.up.close()
-	k.note(native.Note{Text: fmt.Sprintf("a stream broke (%v); the others go on", err), Error: true})
+	if !bye { // else it is not needed, and may have been closed for that
+		k.note(native.Note{Text: fmt.Sprintf("a stream broke (%v); the others go on", err), Error: true})
+	}
 	for _, b := range reads {
 		for _, j := range b.jobs[b.at:] {
 			k.askAgain(j)
 		}
 	}
-	if bye {
-		if err := k.onStreams(func(s *stream) error { return s.up.Bye(k.result(nil).JSON()) }); err != nil {
+	if again {
+		if err := k.sayBye(); err != nil {
 			k.abort(err)
 		}
 	}
 	return true
+}
+
+// sayBye ends the session, on one of its streams.
+func (k *sink) sayBye() error {
+	result := k.result(nil).JSON()
+	return k.onStreams(func(s *stream) error {
+		k.mu.Lock()
+		k.bye, k.byeOn = true, s
+		k.mu.Unlock()
+		return s.up.Bye(result)
+	})
 }
 
 // askAgain takes back a job whose stream broke, with what of it has arrived.
