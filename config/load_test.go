@@ -218,6 +218,10 @@ FILE:2: modules[0].path: give the directory to serve`},
 			`FILE:4: modules[0].comment: "x\ny" is more than one line of text`},
 		{"an empty pattern", "c.yaml", "modules:\n- name: a\n  path: /a\n  exclude:\n  - x\n  - ''\n",
 			`FILE:6: modules[0].exclude[1]: the pattern is empty`},
+		{"too many streams", "c.yaml", "max_streams: 65\n",
+			`FILE:1: max_streams: 65 is not in 1..64`},
+		{"no stream", "c.yaml", "max_streams: 0\n",
+			`FILE:1: max_streams: 0 is not in 1..64`},
 		{"several at once, in the order of lines", "c.yaml", "modules:\n- name: a\n  path: a\n  max_connections: -2\n  timeout: 5\nfsync: often\nfoo: 1\n",
 			`FILE:3: modules[0].path: "a" is not an absolute path
 FILE:4: modules[0].max_connections: use 0 for no limit, not -2

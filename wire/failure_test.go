@@ -229,6 +229,23 @@ func TestSilentPeerTimesOut(t *testing.T) {
 	})
 }
 
+// TestSetTimeout makes a timeout shorter that has begun, and takes one away.
+func TestSetTimeout(t *testing.T) {
+	o := Options{Timeout: time.Hour}
+	a, b := tcpPair(t, o, o)
+	inStep(t, a, b, "message")
+	b.SetTimeout(50 * time.Millisecond)
+	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, ErrTimeout) {
+		t.Errorf("read: %v", err)
+	}
+	a, b = tcpPair(t, Options{}, Options{Timeout: 100 * time.Millisecond})
+	b.SetTimeout(0)
+	time.AfterFunc(300*time.Millisecond, func() { a.Write([]byte("x")); a.Flush() })
+	if n, err := b.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("read: %d, %v", n, err)
+	}
+}
+
 func TestPauseBetweenCallsIsNoTimeout(t *testing.T) {
 	o := Options{Timeout: 200 * time.Millisecond}
 	a, b := tcpPair(t, o, o)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -66,6 +67,11 @@ func TestReadClientHelloRefuses(t *testing.T) {
 		{"an unknown field", hello(1, 1, `{"surprise":1}`), isProtocol},
 		{"no object", hello(1, 1, `[]`), isProtocol},
 		{"two objects", hello(1, 1, `{}{}`), isProtocol},
+		{"too many streams", hello(1, 1, `{"role":"pull","streams":65}`), isProtocol},
+		{"fewer streams than none", hello(1, 1, `{"role":"pull","streams":-1}`), isProtocol},
+		{"a token that is too short", hello(1, 1, `{"role":"join","token":"AAAA"}`), isProtocol},
+		{"a join without a token", hello(1, 1, `{"role":"join"}`), isProtocol},
+		{"a token where none belongs", hello(1, 1, `{"role":"pull","token":"`+strings.Repeat("A", 42)+`=="}`), isProtocol},
 		{"a path that climbs", hello(1, 1, `{"paths":["Li4v"]}`), isProtocol}, // "../"
 	}
 	for _, tt := range tests {
@@ -75,6 +81,23 @@ func TestReadClientHelloRefuses(t *testing.T) {
 				t.Errorf("got %v, %v", h, err)
 			}
 		})
+	}
+}
+
+func TestReadServerHelloRefuses(t *testing.T) {
+	for name, body := range map[string]string{
+		"too many streams":         `{"streams":65,"token":"` + strings.Repeat("A", 43) + `="}`,
+		"streams without a token":  `{"streams":2}`,
+		"a token for no streams":   `{"token":"` + strings.Repeat("A", 43) + `="}`,
+		"a token that is too long": `{"streams":2,"token":"` + strings.Repeat("A", 48) + `"}`,
+	} {
+		if h, err := ReadServerHello(replay(t, hello(1, 1, body))); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%s: got %v, %v", name, h, err)
+		}
+	}
+	h, err := ReadServerHello(replay(t, hello(1, 1, `{"streams":2,"token":"`+strings.Repeat("A", 43)+`="}`)))
+	if err != nil || h.Streams != 2 || len(h.Token) != TokenLen {
+		t.Errorf("got %v, %v", h, err)
 	}
 }
 
