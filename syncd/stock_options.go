@@ -2,6 +2,7 @@ package syncd
 
 import (
 	"math"
+	"os"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func refuseOptions(a *rsync.Args) error {
 		}
 	}
 	list := []refusal{
-		{"--relative", a.Relative}, {"--files-from", a.FilesFrom != ""}, {"--iconv", a.Iconv != ""},
+		{"--files-from", a.FilesFrom != ""}, {"--relative", a.Relative}, {"--iconv", a.Iconv != ""},
 		{"--atimes", a.AccessTimes > 0}, {"--crtimes", a.CrTimes}, {"--cvs-exclude", a.CVSExclude},
 		{"--xattrs given twice", a.Xattrs > 1}, {"--one-file-system given twice", a.OneFileSystem > 1},
 		{"--remove-source-files", a.RemoveSource}, {"--only-write-batch", a.OnlyWriteBatch != ""},
@@ -55,7 +56,7 @@ func refuseSinkOptions(a *rsync.Args) error {
 		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks}, {"--force", a.Force},
 		{"--ignore-errors", a.IgnoreErrors}, {"--min-size", a.MinSize > 0}, {"--max-size", a.MaxSize != nil},
 		{"--usermap", a.UserMap != ""}, {"--groupmap", a.GroupMap != ""}, {"--temp-dir", a.TempDir != ""},
-		{"--fuzzy given twice", a.Fuzzy > 1}, {"--delete without --links", a.Deletes() && !a.Links},
+		{"--super without being root", a.Super && os.Geteuid() != 0}, {"--fuzzy given twice", a.Fuzzy > 1}, {"--delete without --links", a.Deletes() && !a.Links},
 		{"more than one destination", len(a.Paths) > 1},
 	}
 	for _, r := range list {

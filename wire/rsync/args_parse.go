@@ -12,6 +12,14 @@ import (
 // the session has to be set up with them before the client can be told
 // (options.c:parse_arguments, clientserver.c:rsync_module).
 func ParseArgs(args []string) (*Args, error) {
+	a, err := parseArgs(args)
+	if a.CompressLevel != nil && a.CompressChoice != "none" {
+		a.Compress = true // a level asks for compression too, and is all that is sent of it
+	}
+	return a, err
+}
+
+func parseArgs(args []string) (*Args, error) {
 	p := argParser{a: &Args{}, rest: args}
 	var first error
 	if len(args) == 0 || args[0] != "--server" {

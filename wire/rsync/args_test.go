@@ -54,7 +54,7 @@ var stockArgs = []struct {
 		Devices: true, Specials: true, Times: true, Perms: true, Paths: []string{"m/"}}},
 	{"one by one, as other clients do", "--server --sender -v -l -t --recursive --hard-links --no-perms -e.Lsf --checksum-seed=-3 --compress-level=9 . a -b",
 		rsync.Args{Sender: true, Verbose: 1, Links: true, Times: true, Recursive: true, HardLinks: 1, Capabilities: "Lsf", ChecksumSeed: -3,
-			CompressLevel: ptr(9), Paths: []string{"a", "-b"}}},
+			Compress: true, CompressLevel: ptr(9), Paths: []string{"a", "-b"}}},
 }
 
 func TestArgsOfStockClients(t *testing.T) {

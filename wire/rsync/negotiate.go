@@ -87,6 +87,10 @@ func (s *Session) choose(sum, list string) error {
 	if _, ok := s.ListChecksum.Algorithm(); !ok && s.Args.Checksum {
 		return fmt.Errorf("%w: --checksum with the checksum %q", ErrUnsupported, "none")
 	}
+	// For zlib level 0 is no compression (token.c:init_compression_level).
+	if l := s.Args.CompressLevel; l != nil && *l == 0 && (s.Compression == "zlib" || s.Compression == "zlibx") {
+		s.Compression = "none"
+	}
 	if !slices.Contains(CompressNames, s.Compression) {
 		return fmt.Errorf("%w: compression %q", ErrUnsupported, s.Compression)
 	}
