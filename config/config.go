@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -21,6 +23,7 @@ type Config struct {
 	Transport        string        `yaml:"transport"`
 	Digest           string        `yaml:"digest"`
 	Fsync            string        `yaml:"fsync"`
+	Cache            Cache         `yaml:"cache"`
 	Modules          []Module      `yaml:"modules"`
 }
 
@@ -28,6 +31,31 @@ type Config struct {
 type Log struct {
 	Level  string `yaml:"level"`
 	Format string `yaml:"format"`
+}
+
+// Cache says where digests and signatures are kept.
+type Cache struct {
+	Dir   string `yaml:"dir"`
+	Limit int    `yaml:"limit_mib"`
+}
+
+// The values of Cache.Dir that are no directory.
+const (
+	CacheAuto = "auto"
+	CacheOff  = "off"
+)
+
+// File returns the directory of the cache file, "" if there is to be none, and
+// the most bytes that the file may take.
+func (c Cache) File() (dir string, limit int64) {
+	switch dir = c.Dir; dir {
+	case CacheOff:
+		dir = ""
+	case CacheAuto:
+		// systemd's CacheDirectory=; of several the first.
+		dir, _, _ = strings.Cut(os.Getenv("CACHE_DIRECTORY"), ":")
+	}
+	return dir, int64(c.Limit) << 20
 }
 
 // Module is a directory that the daemon serves.

@@ -23,6 +23,7 @@ func TestDefault(t *testing.T) {
 		Transport:        "splice",
 		Digest:           "xxh3-128",
 		Fsync:            "commit",
+		Cache:            Cache{Dir: "auto", Limit: 256},
 	}
 	t.Setenv("SYNCD_FSYNC", "none") // the environment is not a default
 	if d := cmp.Diff(want, Default()); d != "" {
@@ -65,8 +66,13 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		t.Errorf("default -, example +\n%s", d)
 	}
 	for _, k := range Keys() {
-		if k.Doc == "" || !strings.Contains(Example(), strings.TrimSpace(k.Doc[:strings.LastIndexByte(k.Doc, '\n')])) {
+		if k.Doc == "" {
 			t.Errorf("%s has no documentation", k.Path)
+		}
+		for line := range strings.Lines(k.Doc) {
+			if !strings.Contains(Example(), strings.TrimSpace(line)) {
+				t.Errorf("%s: the example lacks %q", k.Path, line)
+			}
 		}
 	}
 }
@@ -146,6 +152,22 @@ func TestSystemdUnit(t *testing.T) {
 	for _, line := range []string{"[Unit]", "[Service]", "Type=notify", "ProtectSystem=strict", "NoNewPrivileges=yes", "[Install]"} {
 		if !strings.Contains(SystemdUnit, line+"\n") {
 			t.Errorf("no line %q", line)
+		}
+	}
+}
+
+// TestCacheFile has the places where a cache file can be.
+func TestCacheFile(t *testing.T) {
+	for _, c := range []struct{ dir, systemd, want string }{
+		{"auto", "", ""},
+		{"auto", "/var/cache/syncd", "/var/cache/syncd"},
+		{"auto", "/var/cache/a:/var/cache/b", "/var/cache/a"},
+		{"off", "/var/cache/syncd", ""},
+		{"/srv/cache", "/var/cache/syncd", "/srv/cache"},
+	} {
+		t.Setenv("CACHE_DIRECTORY", c.systemd)
+		if dir, limit := (Cache{Dir: c.dir, Limit: 4}).File(); dir != c.want || limit != 4<<20 {
+			t.Errorf("%q with %q: got %q and %d bytes, want %q", c.dir, c.systemd, dir, limit, c.want)
 		}
 	}
 }

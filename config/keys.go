@@ -64,6 +64,13 @@ finds accidents, blake3 attacks too.`},
 		{Path: "fsync", Type: typeString, Default: "commit", Values: []string{"none", "commit", "file"}, Doc: `
 When received files are forced to disk: never, before a transfer reports
 success, or one by one.`},
+		{Path: "cache.dir", Type: typeString, Default: CacheAuto, Doc: `
+The directory of the file that digests and signatures are kept in, so that a
+restart does not have everything hashed again: an absolute path; auto, which is
+what systemd gives a service as its CacheDirectory, and no file without that;
+or off. Nobody else may write to it. A reload does not change it.`},
+		{Path: "cache.limit_mib", Type: typeInt, Default: 256, Doc: `
+How large the file may become, in MiB. What nobody asked for is forgotten first.`},
 		{Path: "modules[].name", Type: typeString, example: "data", Doc: `
 The module's name in URLs: letters, digits, ".", "_" and "-".`},
 		{Path: "modules[].path", Type: typeString, example: "/srv/data", Doc: `

@@ -34,6 +34,7 @@ max_streams: 4
 transport: sendfile
 digest: blake3
 fsync: none
+cache: {dir: /var/cache/syncd, limit_mib: 1000}
 modules:
   - name: data
     path: /srv/data
@@ -59,6 +60,8 @@ transport = "sendfile"
 digest = "blake3"
 fsync = "none"
 log.format = "json"
+cache.dir = "/var/cache/syncd"
+cache.limit_mib = 1000
 
 [[modules]]
 name = "data"
@@ -90,6 +93,7 @@ func complete() *Config {
 		Transport:        "sendfile",
 		Digest:           "blake3",
 		Fsync:            "none",
+		Cache:            Cache{Dir: "/var/cache/syncd", Limit: 1000},
 		Modules: []Module{
 			{
 				Name: "data", Path: "/srv/data", Comment: "the data", ReadOnly: &no, List: &no,
@@ -228,6 +232,10 @@ FILE:4: modules[0].max_connections: use 0 for no limit, not -2
 FILE:5: modules[0].timeout: unknown key
 FILE:6: fsync: "often" is not one of none, commit, file
 FILE:7: foo: unknown key`},
+		{"a relative cache", "c.yaml", "cache:\n  dir: var/cache\n",
+			`FILE:2: cache.dir: "var/cache" is neither an absolute path nor auto or off`},
+		{"a cache too small", "c.yaml", "cache:\n  dir: off\n  limit_mib: 1\n",
+			`FILE:3: cache.limit_mib: 1 is not between 4 and 1048576`},
 		{"another ending", "c.json", "{}",
 			`FILE: the name of a configuration ends in .yaml, .yml or .toml`},
 

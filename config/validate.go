@@ -69,6 +69,12 @@ func (c *Config) validate(ps *problems) {
 	if c.MaxStreams < 1 || c.MaxStreams > maxStreams {
 		ps.add("max_streams", "%d is not in 1..%d", c.MaxStreams, maxStreams)
 	}
+	if dir := c.Cache.Dir; dir != CacheAuto && dir != CacheOff && !filepath.IsAbs(dir) {
+		ps.add("cache.dir", "%q is neither an absolute path nor auto or off", dir)
+	}
+	if n := c.Cache.Limit; n < 4 || n > 1<<20 {
+		ps.add("cache.limit_mib", "%d is not between 4 and 1048576", n)
+	}
 	first := make(map[string]int)
 	for i := range c.Modules {
 		m := &c.Modules[i]

@@ -1,101 +1,84 @@
 package syncd
 
 import (
-	"os"
-	"sync"
-	"syscall"
+	"path"
+	"strings"
 
-	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/cache"
+	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
 )
 
-// memoryBytes bounds what a memory holds, in bytes of sums: two generations of
-// this much. It is enough for the digests of 16 TiB, or for the signatures of
-// some hundred files of a GiB.
-const memoryBytes = 32 << 20
+// A source with a cache remembers the sums of what it has hashed. A version names
+// one content for all changes that the kernel gives a ctime: the source waits,
+// before it reads, until the next change would get another one (see settle), and
+// looks again when it has read. Writes through a mapping may get it late. Then a
+// remembered digest is wrong, the sink sees that, and what it asks for again
+// is hashed anew.
 
-// rememberFrom is the length in bytes from which digests are remembered: what
-// is shorter is hashed about as fast as it is looked up.
+// rememberFrom is the length in bytes from which digests of bodies are remembered:
+// what is shorter is hashed about as fast as it is looked up.
 const rememberFrom = 1 << 20
 
-// memory remembers the sums of files that a daemon has hashed, so that a file
-// that many clients pull is hashed once. It is safe for concurrent use.
-//
-// A sum belongs to a version of a file: device, inode, size, mtime and ctime. A
-// source waits, before it reads, until the next change would get another ctime
-// (see settle), and looks again when it has read; so a version names one content
-// for all changes that the kernel gives a ctime. Writes through a mapping may get
-// it late. Then a remembered digest is wrong, the sink sees that, and what it
-// asks for again is hashed anew.
-type memory struct {
-	mu       sync.Mutex
-	now, old map[sumKey][]byte // of each generation
-	size     int               // bytes in now
-}
-
-// sumKey says what a sum is of.
-type sumKey struct {
-	dev     uint64
-	version wire.Version
-	alg     delta.Algorithm
-	off, n  int64 // the range of a digest; 0 for a signature
-	block   int   // of a signature; 0 for a digest
-}
-
-func newMemory() *memory {
-	return &memory{now: make(map[sumKey][]byte), old: make(map[sumKey][]byte)}
-}
-
-// get returns what was put for key, or nil. The caller must not change it. A nil
-// memory has nothing.
-func (m *memory) get(key sumKey) []byte {
-	if m == nil {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if sum := m.now[key]; sum != nil {
-		return sum
-	}
-	sum := m.old[key]
-	if sum != nil {
-		m.add(key, sum) // it is in use: it lives on
-	}
-	return sum
-}
-
-// put remembers sum, which must not be changed later. What was not asked for
-// since a whole generation is forgotten.
-func (m *memory) put(key sumKey, sum []byte) {
-	if m == nil || len(sum) > memoryBytes {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.add(key, sum)
-}
-
-func (m *memory) add(key sumKey, sum []byte) {
-	const entry = 150 // about what the map needs besides
-	if m.size += len(sum) + entry; m.size > memoryBytes {
-		m.old, m.now, m.size = m.now, make(map[sumKey][]byte), len(sum)+entry
-	}
-	m.now[key] = sum
-}
-
-// sumKey returns the key of a sum of f; ok is false if there is nothing to
-// remember it by.
-func (s *source) sumKey(f *os.File, v wire.Version) (key sumKey, ok bool) {
-	if s.memory == nil {
+// sumKey returns the key of the sums of the file at p; ok is false if nothing
+// is remembered.
+func (s *source) sumKey(p string, v wire.Version) (key cache.Key, ok bool) {
+	if s.sums == nil {
 		return key, false
 	}
-	st, err := f.Stat()
+	key = cache.Key{Version: v, Alg: s.alg.String()}
+	dirPath, name := path.Split(p)
+	if dirPath == "" && s.view.root == nil {
+		dir, name, err := s.view.parent(p)
+		if err != nil {
+			return key, false
+		}
+		defer dir.Close()
+		key.Name = name
+		key.Dev, key.Dir, err = identity(dir)
+		return key, err == nil
+	}
+	d, err := s.open(strings.TrimSuffix(dirPath, "/"))
 	if err != nil {
 		return key, false
 	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return key, false
+	if d.ino == 0 {
+		if d.dev, d.ino, err = identity(d.dir); err != nil {
+			return key, false
+		}
 	}
-	return sumKey{dev: sys.Dev, version: v, alg: s.alg}, true
+	key.Name, key.Dev, key.Dir = name, d.dev, d.ino
+	return key, true
+}
+
+// identity is what a directory is remembered by.
+func identity(dir *tree.Dir) (dev, ino uint64, err error) {
+	e, err := dir.Entry(".", tree.Want{})
+	return e.Dev, e.Ino, err
+}
+
+// knownDigests returns the digests of all segments of the file that key is of,
+// nil unless all are remembered.
+func (s *source) knownDigests(key cache.Key) []byte {
+	var all []byte
+	for off := int64(0); off < key.Version.Size; off += native.Segment {
+		key.Off, key.N = off, min(native.Segment, key.Version.Size-off)
+		sum := s.sums.Get(key)
+		if sum == nil {
+			return nil
+		}
+		all = append(all, sum...)
+	}
+	return all
+}
+
+// keepDigests remembers the digests of all segments.
+func (s *source) keepDigests(key cache.Key, all []byte) {
+	n := s.alg.Size()
+	for off := int64(0); off < key.Version.Size; off += native.Segment {
+		key.Off, key.N = off, min(native.Segment, key.Version.Size-off)
+		s.sums.Put(key, all[:n:n])
+		all = all[n:]
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed9553035b/syncd/syncd/cache"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
@@ -199,8 +200,8 @@ func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) er
 		s.stats.Transferred.Add(1)
 	}
 	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: r.Again}
-	if want.Version.Size >= rememberFrom {
-		send.key, _ = s.sumKey(f, want.Version)
+	if want.Version.Size >= rememberFrom || r.SumsOnly {
+		send.key, send.keep = s.sumKey(want.Path, want.Version)
 	}
 	return sendFile(send, f, want, r.SumsOnly)
 }
@@ -214,8 +215,9 @@ type fileSender struct {
 	f       *os.File
 	version wire.Version
 	pack    packing
-	key     sumKey // zero if nothing is remembered of the file
-	again   bool   // it has arrived wrong: what is remembered may be
+	key     cache.Key
+	keep    bool // what is hashed of the file is remembered
+	again   bool // it has arrived wrong: what is remembered may be
 }
 
 func (t *fileSender) failed(err error) error {
@@ -244,11 +246,11 @@ func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 	h := t.s.hash
 	h.start()
 	var bad error // what made the file unreadable, the stream being in step
-	key, keep := t.key, t.key.dev != 0 && n >= rememberFrom
-	key.off, key.n = off, n
+	key, keep := t.key, t.keep && (n >= rememberFrom || t.r.SumsOnly)
+	key.Off, key.N = off, n
 	var known []byte
 	if keep && !t.again {
-		known = t.s.memory.get(key)
+		known = t.s.sums.Get(key)
 	}
 	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {
 		for done := int64(0); done < n; {
@@ -277,7 +279,7 @@ func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 		}
 		tr := trailer(t.f, t.version, known, bad, final)
 		if keep && unchanged(t.f, t.version) == native.StatusOK {
-			t.s.memory.put(key, bytes.Clone(known))
+			t.s.sums.Put(key, bytes.Clone(known))
 		}
 		done = tr.Status == native.StatusChanged || tr.Status == native.StatusError
 		return tr, nil

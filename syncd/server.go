@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/syncd/cache"
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/wire"
 )
@@ -19,8 +20,9 @@ import (
 // every connection that it accepts.
 type Server struct {
 	log *slog.Logger
-	sum *memory
 	cfg atomic.Pointer[config.Config]
+	// sums is of what sessions have hashed, for all of them.
+	sums *cache.Cache
 
 	mu         sync.Mutex
 	sessions   map[*session]struct{}
@@ -57,14 +59,14 @@ func hiddenIn(m *config.Module) (*filter.List, error) {
 
 // NewServer returns a server for a valid configuration.
 func NewServer(cfg *config.Config, log *slog.Logger) *Server {
-	s := &Server{log: log, sum: newMemory(), sessions: make(map[*session]struct{}), modules: make(map[string]int),
+	s := &Server{log: log, sums: cache.New(log), sessions: make(map[*session]struct{}), modules: make(map[string]int),
 		gatherings: make(map[*gathering]struct{})}
 	s.cfg.Store(cfg)
 	return s
 }
 
 // Reload swaps the configuration for sessions to come; those under way keep
-// theirs. Listeners stay as they are.
+// theirs. Listeners and the cache file stay as they are.
 func (s *Server) Reload(cfg *config.Config) { s.cfg.Store(cfg) }
 
 // Listen opens the listeners of the configuration.
@@ -85,7 +87,12 @@ func Listen(cfg *config.Config) ([]net.Listener, error) {
 
 // Serve accepts clients until ctx is done. Then it closes the listeners, lets
 // running transfers finish for at most the configured time, and ends the rest.
+// The cache file is open meanwhile.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) {
+	if dir, limit := s.cfg.Load().Cache.File(); dir != "" {
+		s.sums.Open(dir, limit)
+		defer s.sums.Close()
+	}
 	var accepting sync.WaitGroup
 	for _, l := range listeners {
 		accepting.Go(func() { s.accept(ctx, l) })

@@ -278,7 +278,7 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 	}
 	all := &sources{note: n.logNote, own: func() *Result { return n.stats.Result(n.stats.exit()) }, make: func() *source {
 		return &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
-			numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), memory: n.server.sum}
+			numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), sums: n.server.sums}
 	}}
 	g, end := n.gather(answer, func(joined *session) error {
 		n.stats.include(joined.stats)

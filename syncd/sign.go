@@ -63,11 +63,11 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 	if n, err := delta.EncodedLen(p, size); err != nil || n > native.MaxSignature {
 		return nil, nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
 	}
-	key, keep := s.sumKey(f, r.File.Version)
-	sigKey, digKey := key, key
-	sigKey.block, digKey.block = p.Block, -p.Block
+	key, keep := s.sumKey(r.File.Path, r.File.Version)
+	sigKey := key
+	sigKey.Block = p.Block
 	if keep {
-		sig, digests = s.memory.get(sigKey), s.memory.get(digKey)
+		sig, digests = s.sums.Get(sigKey), s.knownDigests(key)
 		if sig != nil && digests != nil {
 			return sig, digests, nil
 		}
@@ -82,8 +82,8 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 	}
 	sig, err = signed.AppendBinary(nil)
 	if keep && err == nil {
-		s.memory.put(sigKey, sig)
-		s.memory.put(digKey, d.Sums)
+		s.sums.Put(sigKey, sig)
+		s.keepDigests(key, d.Sums)
 	}
 	return sig, d.Sums, err
 }

@@ -161,30 +161,3 @@ func TestMergeRanges(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
-
-func TestMemoryForgetsWhatIsNotAskedFor(t *testing.T) {
-	m := newMemory()
-	key := func(i int) sumKey { return sumKey{dev: 1, off: int64(i)} }
-	sum := make([]byte, memoryBytes/8)
-	for i := range 20 {
-		m.put(key(i), sum)
-		if m.get(key(0)) == nil {
-			t.Fatalf("what is asked for was forgotten after %d others", i)
-		}
-	}
-	if m.get(key(1)) != nil {
-		t.Error("what was not asked for was remembered for ever")
-	}
-	if m.get(key(19)) == nil {
-		t.Error("the newest was forgotten")
-	}
-	m.put(key(99), make([]byte, memoryBytes+1))
-	if m.get(key(99)) != nil {
-		t.Error("more was remembered than fits")
-	}
-	var none *memory
-	none.put(key(1), sum)
-	if none.get(key(1)) != nil {
-		t.Error("no memory remembers")
-	}
-}

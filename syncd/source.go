@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/cache"
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
@@ -38,18 +39,19 @@ type source struct {
 	diskACLs bool
 	alg      delta.Algorithm
 	stats    *Stats
-	memory   *memory // of sums; nil: every file is hashed each time
-	packer   *packer // nil: nothing is compressed
-	done     func()  // called for the sink's BYE before it is answered; may be nil
+	sums     *cache.Cache // nil: every file is hashed each time
+	packer   *packer      // nil: nothing is compressed
+	done     func()       // called for the sink's BYE before it is answered; may be nil
 
 	dirs []openDir // most recently used last
 	hash *hasher
 }
 
 type openDir struct {
-	path  string
-	dir   *tree.Dir
-	names *tree.Names // while a listing goes on
+	path     string
+	dir      *tree.Dir
+	names    *tree.Names // while a listing goes on
+	dev, ino uint64      // what the cache knows it by; 0 until that is asked for
 }
 
 // Close closes the directories. The view stays open.
@@ -293,17 +295,12 @@ func (s *source) openAny(p string) (*os.File, wire.Version, error) {
 // errChanged says that a file is not the version that was asked for.
 var errChanged = errors.New("the file changed while it was read")
 
-// clockStep is how far apart two changes must be for every kernel to give them
-// different times: file times advance with the timer interrupt, at least 100
-// times a second.
-const clockStep = 10 * time.Millisecond
-
 // settle waits until a file that was changed just now would get another ctime
 // by the next change, so that its version tells the two apart.
 func settle(v wire.Version) {
 	age := time.Since(time.Unix(v.Ctime.Sec, int64(v.Ctime.Nsec)))
-	if age >= 0 && age < clockStep {
-		time.Sleep(clockStep - age)
+	if age >= 0 && age < cache.ClockStep {
+		time.Sleep(cache.ClockStep - age)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/seed9553035b/syncd/syncd/cache"
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
@@ -19,6 +20,7 @@ import (
 type stockServer struct {
 	*stockPeer
 	stats   *Stats
+	sums    *cache.Cache
 	hidden  *filter.List // what a module hides; nil without one
 	numeric bool         // owners are numbers, whatever the client says
 	expand  func(path string) ([]string, error)
@@ -58,7 +60,7 @@ func (v *stockServer) serve(ctx context.Context) error {
 		return v.receive(ctx, filters)
 	}
 	src := &source{rules: filters, hidden: v.hidden, oneFS: a.OneFileSystem > 0, numeric: a.NumericIDs || v.numeric,
-		diskACLs: true, stats: v.stats}
+		diskACLs: true, stats: v.stats, sums: v.sums}
 	x := &stockSource{stockPeer: v.stockPeer, src: src}
 	if err := v.openArgs(x); err != nil {
 		return err

@@ -195,7 +195,7 @@ func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
 	defer root.Close()
 	open := moduleOpener(root, hidden)
 	v := &stockServer{
-		stockPeer: p, stats: n.stats, hidden: hidden, numeric: n.module.NumericIDs,
+		stockPeer: p, stats: n.stats, sums: n.server.sums, hidden: hidden, numeric: n.module.NumericIDs,
 		expand: func(path string) ([]string, error) { return expand(path, open) },
 		open:   open,
 		dest: func(given string, o *Options, single bool) (*stockDest, error) {

@@ -18,8 +18,9 @@ import (
 func newServe() *cobra.Command {
 	var file string
 	var listen, modules []string
+	var noCache bool
 	c := &cobra.Command{
-		Use:   "serve [-c FILE] [--listen ADDR] [--module NAME=PATH[,rw]]",
+		Use:   "serve [-c FILE] [--listen ADDR] [--module NAME=PATH[,rw]] [--no-cache]",
 		Short: "Serve modules to other hosts",
 		Long: `Serve modules to other hosts, until SIGTERM or SIGINT; then transfers under way
 may finish until the configured deadline. SIGHUP reads the configuration anew:
@@ -29,6 +30,7 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 	c.Flags().StringVarP(&file, "config", "c", "", "read the configuration from `FILE`")
 	c.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR` (host:port) rather than where the configuration says")
 	c.Flags().StringArrayVar(&modules, "module", nil, "serve `NAME=PATH[,rw]` besides the configuration's modules")
+	c.Flags().BoolVar(&noCache, "no-cache", false, "keep digests in memory only, whatever cache.dir says")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		// First of all: without a handler, SIGHUP would end the daemon.
 		hup := make(chan os.Signal, 1)
@@ -46,6 +48,9 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 		listeners, err := syncd.Listen(cfg)
 		if err != nil {
 			return err
+		}
+		if noCache {
+			cfg.Cache.Dir = config.CacheOff
 		}
 		s := syncd.NewServer(cfg, log)
 		for _, l := range listeners {
