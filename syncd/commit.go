@@ -61,7 +61,7 @@ func (k *sink) commitAll() {
 func (k *sink) quiet() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.inflight == k.heldJobs && k.listing() == 0 && len(k.pages) == 0 && len(k.stack) == 0
+	return k.inflight == k.heldJobs && k.listing() == 0 && len(k.pages) == 0 && k.scanning == 0 && len(k.scanned) == 0 && len(k.stack) == 0
 }
 
 // end ends a job that the receiver or the planner is done with.

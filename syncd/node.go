@@ -31,6 +31,7 @@ type node struct {
 	otherFS bool
 
 	names *tree.Names // what is there
+	mine  *ownDir     // what is there, while the source is asked whether it has the same
 	next  int         // index in names that the listing has come to
 	after string      // where the listing goes on
 	// wait holds the children that wait, each encoded as a page of its own,

@@ -53,7 +53,7 @@ func (k *sink) plan() error {
 // ready reports whether the planner has something to do. k.mu is held.
 func (k *sink) ready() bool {
 	return k.err != nil || k.done || len(k.pages) > 0 || len(k.retries) > 0 ||
-		len(k.relist) > 0 || len(k.stack) > 0 && k.mayEnter()
+		len(k.relist) > 0 || len(k.scanned) > 0 || len(k.stack) > 0 && k.mayEnter()
 }
 
 // mayEnter reports whether one more LIST may be under way. Stock's come in an
@@ -63,7 +63,7 @@ func (k *sink) mayEnter() bool {
 	if k.stock != nil {
 		return k.listing()+len(k.pages) == 0
 	}
-	return k.listing() < native.MaxLists
+	return k.listing()+len(k.scanned)+k.scanning < native.MaxLists
 }
 
 func (k *sink) takePage() (arrived, bool) {
@@ -84,12 +84,21 @@ func (k *sink) step(a arrived, page bool) error {
 	if err := k.retryAll(); err != nil {
 		return err
 	}
+	if err := k.listScanned(); err != nil {
+		return err
+	}
 	switch {
 	case page && a.job != nil:
 		return k.again(a)
 	case page && a.fail != nil:
 		return k.listFailed(a)
+	case page && a.same:
+		return k.same(a.node)
 	case page:
+		if a.digest {
+			k.misses++
+			a.node.mine = nil
+		}
 		return k.page(a.node, a.page)
 	}
 	for len(k.stack) > 0 && k.mayList() {
@@ -110,16 +119,13 @@ func (k *sink) mayList() bool {
 func (k *sink) list(l listing) error {
 	k.ids++
 	l.id = k.ids
-	req := native.List{ID: l.id, Path: l.node.path, After: l.node.after}
-	w := k.meta.Want()
-	for bit, on := range map[uint8]bool{native.WantXattrs: w.Xattrs, native.WantACLs: w.ACLs, native.WantNames: w.Names} {
-		if on {
-			req.Want |= bit
-		}
-	}
-	if l.job != nil {
+	req := native.List{ID: l.id, Want: k.want(), Path: l.node.path, After: l.node.after}
+	switch mine := l.node.mine; {
+	case l.job != nil:
 		req.Want |= native.WantOne
 		req.After = l.job.entry.Name
+	case mine != nil && req.After == "":
+		req.Digest, l.digest = &mine.digest, true
 	}
 	k.mu.Lock()
 	s, err := k.primary(), k.err
@@ -145,6 +151,20 @@ func (k *sink) listAgain() error {
 		}
 	}
 	return nil
+}
+
+// want is what listings are asked for with.
+func (k *sink) want() (want uint8) {
+	w := k.meta.Want()
+	for _, x := range []struct {
+		bit uint8
+		on  bool
+	}{{native.WantXattrs, w.Xattrs}, {native.WantACLs, w.ACLs}, {native.WantNames, w.Names}, {native.WantLinks, k.opt.HardLinks && k.scans != nil}} {
+		if x.on {
+			want |= x.bit
+		}
+	}
+	return want
 }
 
 // listFailed handles a directory that the source can't list.
@@ -328,7 +348,14 @@ func (k *sink) enter() error {
 		k.release(c)
 		return nil
 	}
-	return k.list(listing{node: c})
+	if !k.mayBeSame(c) {
+		return k.list(listing{node: c})
+	}
+	k.mu.Lock()
+	k.scanning++
+	k.mu.Unlock()
+	k.scans <- c // has room for as many as may be under way
+	return nil
 }
 
 // openNode opens or makes the directory of c.

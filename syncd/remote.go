@@ -31,6 +31,8 @@ func (r *remote) run(k *stream) (peer []byte, err error) {
 		case native.TypePage:
 			data := append([]byte(nil), a.Payload...)
 			err = k.onPage(a.ID, data, a.Status == native.StatusMore, a.Flags, nil)
+		case native.TypeSame:
+			err = k.onSame(a.ID)
 		case native.TypeFailed:
 			err = k.onAnyFailed(a.ID, a.Index, a.Failure())
 		case native.TypeData:

@@ -172,9 +172,19 @@ func keepAlivesEvery(period time.Duration, nop func() error) (stop func()) {
 }
 
 func (s *source) answerList(a *native.Answerer, l *native.List, w *native.PageWriter) error {
+	if s.same = nil; l.Digest != nil {
+		if s.digest == nil {
+			s.digest = native.NewDirDigest(s.alg.New())
+		}
+		s.same = s.digest
+		s.same.Reset(l.Want)
+	}
 	more, flags, err := s.page(l, w)
-	if err != nil {
+	switch {
+	case err != nil:
 		return a.Failed(l.ID, 0, failure(err))
+	case s.same != nil && !more && flags == 0 && s.same.Sum() == *l.Digest:
+		return a.Same(l.ID)
 	}
 	return a.Page(l.ID, w, more, flags)
 }

@@ -63,6 +63,9 @@ type bodies interface {
 //  5. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody.
 //
+// Scanners (parallel, same.go) look at directories ahead of their listings, for a
+// source that answers SAME.
+//
 // Deletions follow when all of that is done. A failure of one file is
 // reported and counted, and the run goes on; any other error ends it. An
 // ended run leaves whole old or whole new files, and staged ones that it
@@ -92,7 +95,9 @@ type sink struct {
 	stack   []*node // with children that wait; depth first
 	buf     wire.Entry
 	pushing native.PageWriter
-	spool   spool // what to delete
+	// directories that were asked for with a digest, and were the same or not
+	hits, misses int
+	spool        spool // what to delete
 
 	// streams
 	first     *stream
@@ -112,6 +117,7 @@ type sink struct {
 	held   []task // staged, and waiting to be synced
 	staged map[string]*node
 
+	scans     chan *node // to be looked at; nil if digests are of no use
 	tasks     chan task
 	wake      chan struct{} // there are linkTasks
 	noDeletes atomic.Bool   // a listing had errors
@@ -123,6 +129,8 @@ type sink struct {
 	whole     map[*job]bool // files of which parts are under way
 	peer      []byte        // the source's result
 	pages     []arrived
+	scanning  int     // in scans, or being looked at
+	scanned   []*node // looked at, to be asked for
 	retries   []*job
 	linkTasks []linkTask // for the committer
 	links     map[inode]*linkGroup
@@ -137,9 +145,10 @@ type sink struct {
 
 // listing is a LIST under way. job is set if it is about that file alone.
 type listing struct {
-	node *node
-	job  *job
-	id   uint32
+	node   *node
+	job    *job
+	id     uint32
+	digest bool // it may be answered by SAME
 }
 
 // arrived is an answer to a LIST.
@@ -147,6 +156,7 @@ type arrived struct {
 	listing
 	page *native.Page
 	fail *native.Failure
+	same bool
 }
 
 // task is work for the committer: a job that has ended, or a node without
@@ -185,7 +195,9 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 		k.opened()
 	}
 
+	stopScans := k.startScans()
 	err = k.plan()
+	stopScans()
 	if err == nil {
 		err = k.deleteAll()
 	}

@@ -43,8 +43,10 @@ type source struct {
 	packer   *packer      // nil: nothing is compressed
 	done     func()       // called for the sink's BYE before it is answered; may be nil
 
-	dirs []openDir // most recently used last
-	hash *hasher
+	dirs   []openDir // most recently used last
+	hash   *hasher
+	digest *native.DirDigest
+	same   *native.DirDigest // digest, while a LIST with one is answered
 }
 
 type openDir struct {
@@ -183,7 +185,9 @@ func (s *source) add(dir *tree.Dir, dirPath, name string, dtype uint8, want tree
 			return true
 		}
 		s.see(e)
-		err = w.Add(e)
+		if err = w.Add(e); s.same != nil {
+			s.same.Add(e)
+		}
 	}
 	if err != nil {
 		w.AddError(name, native.Errno(err), cause(err).Error())

@@ -122,6 +122,9 @@ func (a *Answerer) Page(id uint32, p *PageWriter, more bool, flags uint8) error 
 	return a.frame(h, p.Bytes())
 }
 
+// Same answers the LIST id: its digest is that of the directory.
+func (a *Answerer) Same(id uint32) error { return a.frame(Header{Type: TypeSame, ID: id}, nil) }
+
 // Failed ends the file index of the READ id, or the LIST id.
 func (a *Answerer) Failed(id, index uint32, f *Failure) error {
 	text := f.Text[:min(len(f.Text), maxText)]

@@ -196,7 +196,7 @@ func (a *Asker) check(h *Header) error {
 		if h.N == 0 || h.Off/Segment != (h.Off+h.N-1)/Segment {
 			return badf("a frame for the range %d+%d, which is empty or crosses a segment", h.Off, h.N)
 		}
-	case TypeEnd, TypeNop:
+	case TypeSame, TypeEnd, TypeNop:
 	default:
 		return badf("a frame of type %d, which no request asked for", h.Type)
 	}

@@ -14,7 +14,8 @@ const (
 	WantACLs   = 1 << 1
 	WantNames  = 1 << 2
 	WantOne    = 1 << 3 // only the entry called After
-	wantKnown  = 1<<4 - 1
+	WantLinks  = 1 << 4 // counts of links are in the digest
+	wantKnown  = 1<<5 - 1
 )
 
 // Limits of READ; see protocol.md part 5.
@@ -32,6 +33,9 @@ type List struct {
 	Want  uint8
 	Path  string // "" is the root
 	After string // last name of the page before, "" for the first; see WantOne
+	// Digest is that of the sink's own directory, for SAME; nil if it has none
+	// to offer.
+	Digest *[DigestLen]byte
 }
 
 // Range is a part of a file, in bytes.
@@ -68,7 +72,11 @@ func (l *List) append(b []byte) []byte {
 	b = append(b, l.Want, 0)
 	b = appendStr16(b, l.Path)
 	b = appendStr16(b, l.After)
-	return binary.LittleEndian.AppendUint16(b, 0)
+	if l.Digest == nil {
+		return binary.LittleEndian.AppendUint16(b, 0)
+	}
+	b = binary.LittleEndian.AppendUint16(b, DigestLen)
+	return append(b, l.Digest[:]...)
 }
 
 func appendStr16(b []byte, s string) []byte {
@@ -84,12 +92,15 @@ func (l *List) parse(payload []byte) error {
 	}
 	l.Path = string(d.take(int(d.u16("path")), "path"))
 	l.After = string(d.take(int(d.u16("name")), "name"))
-	// A directory digest is only good for answering SAME; it is checked for
-	// its size here and taken as "no digest" by this version.
-	if n := d.u16("digest"); n != 0 && n != 16 {
+	switch n := d.u16("digest"); {
+	case n == 0:
+	case n != DigestLen:
 		d.fail("LIST has a digest of a wrong size")
-	} else {
-		d.take(int(n), "digest")
+	case l.After != "":
+		d.fail("LIST has a digest for a part of a directory")
+	default:
+		l.Digest = new([DigestLen]byte)
+		copy(l.Digest[:], d.take(DigestLen, "digest"))
 	}
 	if d.err == nil && len(d.b) != 0 {
 		d.fail("LIST has bytes behind its end")

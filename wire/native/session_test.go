@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -49,6 +50,7 @@ func version(size int64) wire.Version {
 func requests() []any {
 	return []any{
 		&List{ID: 1, Want: WantXattrs | WantOne, Path: "a/\xff", After: "b"},
+		&List{ID: 5, Want: WantLinks, Path: "d", Digest: &[DigestLen]byte{1, 15: 2}},
 		&Read{ID: 2, SumsOnly: true, Files: []ReadFile{
 			{Path: "a/b", Version: version(10)},
 			{Path: "a/c", Version: version(1 << 40), Ranges: []Range{{0, 1}, {5, 1<<40 - 5}}},
@@ -111,6 +113,7 @@ func answered(t testing.TB) []byte {
 	digest := make([]byte, 16)
 	for _, err := range []error{
 		a.Page(1, &w, true, PageHadErrors),
+		a.Same(5),
 		a.Data(2, 0, 0, 10, func(send SendFunc) (Trailer, error) {
 			return Trailer{Digest: digest}, send(f, 0, 10)
 		}),
@@ -149,7 +152,7 @@ func take(a *Asker) (Answer, error) {
 
 func TestAnswersArriveAsSent(t *testing.T) {
 	a := NewAsker(replay(t, answered(t)), 16)
-	for _, want := range []Type{TypePage, TypeData, TypePacked, TypeHole, TypeFailed, TypeSums, TypeSums, TypeCopy, TypeEnd, TypeBye} {
+	for _, want := range []Type{TypePage, TypeSame, TypeData, TypePacked, TypeHole, TypeFailed, TypeSums, TypeSums, TypeCopy, TypeEnd, TypeBye} {
 		ans, err := take(a)
 		if err != nil {
 			t.Fatalf("type %d: %v", want, err)
@@ -219,6 +222,8 @@ func TestAnswererRefuses(t *testing.T) {
 		{"a path that is too long", send(&List{Path: string(bytes.Repeat([]byte("a/"), 3000))})},
 		{"a name with a slash", send(&List{After: "a/b"})},
 		{"an unknown wish", send(&List{Want: 0x80})},
+		{"a digest of a part", send(&List{After: "a", Digest: new([DigestLen]byte)})},
+		{"half a digest", cutDigest(send(&List{Digest: new([DigestLen]byte)}))},
 		{"a READ of the root", send(&Read{Files: file("")})},
 		{"a READ of nothing", send(&Read{})},
 		{"a range outside the file", send(&Read{Files: file("a", Range{50, 51})})},
@@ -236,6 +241,15 @@ func TestAnswererRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cutDigest makes the digest of a LIST half as long as it must be.
+func cutDigest(list []byte) []byte {
+	le := binary.LittleEndian
+	n := len(list) - DigestLen/2
+	le.PutUint32(list[12:], le.Uint32(list[12:])-DigestLen/2)
+	le.PutUint16(list[n-DigestLen/2-2:], DigestLen/2)
+	return list[:n]
 }
 
 func FuzzAnswerer(f *testing.F) {
