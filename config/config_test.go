@@ -30,8 +30,11 @@ func TestDefault(t *testing.T) {
 		t.Errorf("want -, got +\n%s", d)
 	}
 	var m Module
-	if m.IsReadOnly() != keyAt("modules[].read_only").Default || m.IsListed() != keyAt("modules[].list").Default {
-		t.Error("the defaults of a module are not those of its methods")
+	for key, value := range map[string]any{"read_only": m.IsReadOnly(), "list": m.IsListed(), "reverse_lookup": m.LooksUpNames(),
+		"forward_lookup": m.LooksUpHosts(), "strict_modes": m.IsStrict(), "max_verbosity": m.Verbosity()} {
+		if want := keyAt("modules[]." + key).Default; value != want {
+			t.Errorf("%s: the default is %v, the method's %v", key, want, value)
+		}
 	}
 }
 
@@ -69,9 +72,9 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		if k.Doc == "" {
 			t.Errorf("%s has no documentation", k.Path)
 		}
-		for line := range strings.Lines(k.Doc) {
-			if !strings.Contains(Example(), strings.TrimSpace(line)) {
-				t.Errorf("%s: the example lacks %q", k.Path, line)
+		for line := range strings.Lines(strings.TrimPrefix(k.Doc, "\n")) {
+			if !strings.Contains(Example(), "# "+strings.TrimSpace(line)+"\n") {
+				t.Errorf("%s: %q is not in the example", k.Path, line)
 			}
 		}
 	}
@@ -122,7 +125,8 @@ func TestCheckLooksForDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Default()
-	c.Modules = []Module{{Name: "a", Path: dir}, {Name: "b", Path: file}, {Name: "c", Path: filepath.Join(dir, "none")}}
+	c.Modules = []Module{{Name: "a", Path: dir}, {Name: "b", Path: file}, {Name: "c", Path: filepath.Join(dir, "none")},
+		{Name: "d", Path: "/home/%RSYNC_USER_NAME%"}}
 	if err := c.Validate(); err != nil {
 		t.Errorf("Validate looks at files: %v", err)
 	}

@@ -41,6 +41,9 @@ port. In the environment, commas separate addresses.`},
 		{Path: "insecure", Type: typeBool, Default: false, Doc: `
 Allow addresses in "listen" that other hosts can reach, although nothing is
 encrypted: whoever is on the way can read and change what is transferred.`},
+		{Path: "log.file", Type: typeString, Default: "", Doc: `
+The file to log to, as an absolute path; "syslog" for the system's log. Without
+one the log goes to standard error. SIGHUP opens the file anew.`},
 		{Path: "log.level", Type: typeString, Default: "info", Values: []string{"debug", "info", "warn", "error"}, Doc: `
 The least important messages to log.`},
 		{Path: "log.format", Type: typeString, Default: "text", Values: []string{"text", "json"}, Doc: `
@@ -71,22 +74,88 @@ what systemd gives a service as its CacheDirectory, and no file without that;
 or off. Nobody else may write to it. A reload does not change it.`},
 		{Path: "cache.limit_mib", Type: typeInt, Default: 256, Doc: `
 How large the file may become, in MiB. What nobody asked for is forgotten first.`},
+		{Path: "motd_file", Type: typeString, Default: "", Doc: `
+A file whose text stock clients show when they connect.`},
+		{Path: "pid_file", Type: typeString, Default: "", Doc: `
+A file for the daemon's process id, locked as long as it runs.`},
 		{Path: "modules[].name", Type: typeString, example: "data", Doc: `
-The module's name in URLs: letters, digits, ".", "_" and "-".`},
+The module's name in URLs: without "/", "]" and control characters.`},
 		{Path: "modules[].path", Type: typeString, example: "/srv/data", Doc: `
-The directory, as an absolute path.`},
+The directory, as an absolute path. %RSYNC_USER_NAME%, %RSYNC_MODULE_NAME%,
+%RSYNC_HOST_ADDR% and %RSYNC_HOST_NAME% stand for what is known of a client,
+here and in "uid" and "gid"; %% is a percent sign.`},
 		{Path: "modules[].comment", Type: typeString, Default: "", example: "an example", Doc: `
 Shown in the list of modules.`},
 		{Path: "modules[].read_only", Type: typeBool, Default: true, Doc: `
-Refuse to write.`},
+Refuse to write. A rule of "auth_users" can decide otherwise.`},
+		{Path: "modules[].write_only", Type: typeBool, Default: false, Doc: `
+Refuse to read.`},
 		{Path: "modules[].list", Type: typeBool, Default: true, Doc: `
 Show the module in the list of modules.`},
 		{Path: "modules[].max_connections", Type: typeInt, Default: 0, Doc: `
-As above, for this module.`},
+As above, for this module. A negative number closes the module.`},
+		{Path: "modules[].timeout", Type: typeDuration, Default: "0s", Doc: `
+As above, for this module. 0s is the daemon's.`},
+		{Path: "modules[].log_file", Type: typeString, Default: "", Doc: `
+As log.file, for the sessions of this module. Without one they are in the
+daemon's log.`},
+		{Path: "modules[].filter", Type: typeStrings, Default: []string{}, Doc: `
+Filter rules for paths that peers neither see nor touch, as for --filter. The
+first rule that matches decides: of these, then of "include_from", "include",
+"exclude_from" and "exclude".`},
+		{Path: "modules[].include_from", Type: typeString, Default: "", Doc: `
+A file of patterns, as for --include-from.`},
+		{Path: "modules[].include", Type: typeStrings, Default: []string{}, Doc: `
+Patterns as for --include.`},
+		{Path: "modules[].exclude_from", Type: typeString, Default: "", Doc: `
+A file of patterns, as for --exclude-from.`},
 		{Path: "modules[].exclude", Type: typeStrings, Default: []string{}, example: []string{"/lost+found/"}, Doc: `
-Patterns of paths that peers neither see nor touch, as for --exclude.`},
+Patterns as for --exclude.`},
+		{Path: "modules[].uid", Type: typeString, Default: "", Doc: `
+The user, by name or number, as whom files are read and written if the daemon
+runs as root: each session then has a process of its own. Without one, the
+daemon's own.`},
+		{Path: "modules[].gid", Type: typeStrings, Default: []string{}, Doc: `
+The group for that, and supplementary ones. "*" as the first stands for all
+groups of the user. Without one, the group of "uid".`},
 		{Path: "modules[].numeric_ids", Type: typeBool, Default: false, Doc: `
 Do not send names of users and groups, and do not look up those received.`},
+		{Path: "modules[].incoming_chmod", Type: typeString, Default: "", Doc: `
+Changes to the permissions of all that is received, as for --chmod.`},
+		{Path: "modules[].outgoing_chmod", Type: typeString, Default: "", Doc: `
+Changes to the permissions of all that is sent, as for --chmod.`},
+		{Path: "modules[].munge_symlinks", Type: typeBool, Default: false, Doc: `
+Put /rsyncd-munged/ in front of the targets of symlinks that are received, so
+that other programs do not follow them, and take it away from those sent.`},
+		{Path: "modules[].hosts_allow", Type: typeStrings, Default: []string{}, Doc: `
+Clients that may connect: addresses, networks as address/bits or address/mask,
+names of hosts, or patterns of names. Who is in neither list may connect, unless
+there is only this one.`},
+		{Path: "modules[].hosts_deny", Type: typeStrings, Default: []string{}, Doc: `
+Clients that may not connect, unless "hosts_allow" has them.`},
+		{Path: "modules[].reverse_lookup", Type: typeBool, Default: true, Doc: `
+Look up the names of clients.`},
+		{Path: "modules[].forward_lookup", Type: typeBool, Default: true, Doc: `
+Look up the addresses of hosts named in "hosts_allow" and "hosts_deny".`},
+		{Path: "modules[].auth_users", Type: typeStrings, Default: []string{}, Doc: `
+Who has to give a password from "secrets_file": patterns of user names, or of
+groups behind "@", each perhaps with ":ro", ":rw" or ":deny". The first that
+matches decides. Without a rule nobody is asked. Only stock clients can answer
+so far: native ones are refused.`},
+		{Path: "modules[].secrets_file", Type: typeString, Default: "", Doc: `
+A file of lines user:password and @group:password.`},
+		{Path: "modules[].strict_modes", Type: typeBool, Default: true, Doc: `
+Do not use a secrets file that others may read or write, or that is not root's
+if the daemon runs as root.`},
+		{Path: "modules[].auth_digest", Type: typeString, Default: "", Values: []string{"sha512", "sha256", "sha1", "md5", "md4"}, Doc: `
+The weakest digest for passwords. Without one, whatever the client has.`},
+		{Path: "modules[].refuse_options", Type: typeStrings, Default: []string{}, Doc: `
+Options that stock clients may not use: names, letters, or patterns; a "!" in
+front allows what an earlier one refuses.`},
+		{Path: "modules[].dont_compress", Type: typeBool, Default: false, Doc: `
+Send everything uncompressed, whatever the client asks for.`},
+		{Path: "modules[].max_verbosity", Type: typeInt, Default: 1, Doc: `
+How often a stock client's --verbose counts.`},
 	}
 }
 

@@ -130,18 +130,24 @@ func (c *Config) setModuleDefaults() {
 		c.Modules = nil
 	}
 	for i := range c.Modules {
-		m := &c.Modules[i]
-		if len(m.Exclude) == 0 {
-			m.Exclude = nil
+		c.Modules[i].setDefaults()
+	}
+}
+
+func (m *Module) setDefaults() {
+	for _, list := range []*[]string{&m.Filter, &m.Include, &m.Exclude, &m.GID, &m.HostsAllow, &m.HostsDeny, &m.AuthUsers, &m.RefuseOptions} {
+		if len(*list) == 0 {
+			*list = nil
 		}
-		if m.ReadOnly == nil {
-			m.ReadOnly = new(bool)
-			*m.ReadOnly = keyAt("modules[].read_only").Default.(bool)
+	}
+	for key, b := range map[string]**bool{"read_only": &m.ReadOnly, "list": &m.List, "reverse_lookup": &m.ReverseLookup,
+		"forward_lookup": &m.ForwardLookup, "strict_modes": &m.StrictModes} {
+		if *b == nil {
+			*b = new(keyAt("modules[]." + key).Default.(bool))
 		}
-		if m.List == nil {
-			m.List = new(bool)
-			*m.List = keyAt("modules[].list").Default.(bool)
-		}
+	}
+	if m.MaxVerbosity == nil {
+		m.MaxVerbosity = new(keyAt("modules[].max_verbosity").Default.(int))
 	}
 }
 

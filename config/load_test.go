@@ -25,7 +25,9 @@ func write(t *testing.T, name, text string) string {
 const completeYAML = `
 listen: ["127.0.0.1:8730", "[::1]:8731", "0.0.0.0:873"]
 insecure: true
-log: {level: debug, format: json}
+log: {level: debug, format: json, file: syslog}
+motd_file: /etc/motd
+pid_file: /run/syncd.pid
 timeout: 90s
 handshake_timeout: 5s
 shutdown_timeout: 1h30m
@@ -41,9 +43,32 @@ modules:
     comment: "the data"
     read_only: false
     list: false
+    write_only: true
     max_connections: 3
+    timeout: 5m
+    log_file: /var/log/data
+    filter: ["- *.bak"]
+    include_from: /etc/in
+    include: ["x"]
+    exclude_from: /etc/out
     exclude: ["/lost+found/", "*.tmp"]
+    uid: backup
+    gid: ["*", adm]
     numeric_ids: true
+    incoming_chmod: "D755"
+    outgoing_chmod: "a+r"
+    munge_symlinks: true
+    hosts_allow: [10.0.0.0/8]
+    hosts_deny: ["*"]
+    reverse_lookup: false
+    forward_lookup: false
+    auth_users: ["joe:rw", "@adm"]
+    secrets_file: /etc/secrets
+    strict_modes: false
+    auth_digest: sha256
+    refuse_options: [delete]
+    dont_compress: true
+    max_verbosity: 3
   - {name: pub, path: /srv/pub}
 `
 
@@ -51,6 +76,9 @@ const completeTOML = `
 listen = ["127.0.0.1:8730", "[::1]:8731", "0.0.0.0:873"]
 insecure = true
 log.level = "debug"
+log.file = "syslog"
+motd_file = "/etc/motd"
+pid_file = "/run/syncd.pid"
 timeout = "90s"
 handshake_timeout = "5s"
 shutdown_timeout = "1h30m"
@@ -69,9 +97,32 @@ path = "/srv/data"
 comment = "the data"
 read_only = false
 list = false
+write_only = true
 max_connections = 3
+timeout = "5m"
+log_file = "/var/log/data"
+filter = ["- *.bak"]
+include_from = "/etc/in"
+include = ["x"]
+exclude_from = "/etc/out"
 exclude = ["/lost+found/", "*.tmp"]
+uid = "backup"
+gid = ["*", "adm"]
 numeric_ids = true
+incoming_chmod = "D755"
+outgoing_chmod = "a+r"
+munge_symlinks = true
+hosts_allow = ["10.0.0.0/8"]
+hosts_deny = ["*"]
+reverse_lookup = false
+forward_lookup = false
+auth_users = ["joe:rw", "@adm"]
+secrets_file = "/etc/secrets"
+strict_modes = false
+auth_digest = "sha256"
+refuse_options = ["delete"]
+dont_compress = true
+max_verbosity = 3
 
 [[modules]]
 name = "pub"
@@ -80,11 +131,13 @@ path = "/srv/pub"
 
 // complete is what completeYAML and completeTOML say.
 func complete() *Config {
-	yes, no := true, false
+	no := false
+	pub := Module{Name: "pub", Path: "/srv/pub"}
+	pub.setDefaults()
 	return &Config{
 		Listen:           []string{"127.0.0.1:8730", "[::1]:8731", "0.0.0.0:873"},
 		Insecure:         true,
-		Log:              Log{Level: "debug", Format: "json"},
+		Log:              Log{File: LogSyslog, Level: "debug", Format: "json"},
 		Timeout:          90 * time.Second,
 		HandshakeTimeout: 5 * time.Second,
 		ShutdownTimeout:  90 * time.Minute,
@@ -94,20 +147,29 @@ func complete() *Config {
 		Digest:           "blake3",
 		Fsync:            "none",
 		Cache:            Cache{Dir: "/var/cache/syncd", Limit: 1000},
+		MotdFile:         "/etc/motd",
+		PidFile:          "/run/syncd.pid",
 		Modules: []Module{
 			{
-				Name: "data", Path: "/srv/data", Comment: "the data", ReadOnly: &no, List: &no,
-				MaxConnections: 3, Exclude: []string{"/lost+found/", "*.tmp"}, NumericIDs: true,
+				Name: "data", Path: "/srv/data", Comment: "the data", ReadOnly: &no, WriteOnly: true, List: &no,
+				MaxConnections: 3, Timeout: 5 * time.Minute, LogFile: "/var/log/data",
+				Filter: []string{"- *.bak"}, IncludeFrom: "/etc/in", Include: []string{"x"},
+				ExcludeFrom: "/etc/out", Exclude: []string{"/lost+found/", "*.tmp"},
+				UID: "backup", GID: []string{"*", "adm"}, NumericIDs: true,
+				IncomingChmod: "D755", OutgoingChmod: "a+r", MungeSymlinks: true,
+				HostsAllow: []string{"10.0.0.0/8"}, HostsDeny: []string{"*"}, ReverseLookup: &no, ForwardLookup: &no,
+				AuthUsers: []string{"joe:rw", "@adm"}, SecretsFile: "/etc/secrets", StrictModes: &no, AuthDigest: "sha256",
+				RefuseOptions: []string{"delete"}, DontCompress: true, MaxVerbosity: new(3),
 			},
-			{Name: "pub", Path: "/srv/pub", ReadOnly: &yes, List: &yes},
+			pub,
 		},
 	}
 }
 
 func TestLoad(t *testing.T) {
 	oneModule := Default()
-	yes := true
-	oneModule.Modules = []Module{{Name: "a", Path: "/a", ReadOnly: &yes, List: &yes}}
+	oneModule.Modules = []Module{{Name: "a", Path: "/a"}}
+	oneModule.setModuleDefaults()
 	tests := []struct {
 		name, file, text string
 		want             *Config
@@ -213,7 +275,7 @@ FILE:2: modules.a: unknown key`},
 			`FILE:2: modules[0].name: give the module a name
 FILE:2: modules[0].path: give the directory to serve`},
 		{"a module with a bad name", "c.yaml", "modules:\n- name: a/b\n  path: /a\n",
-			`FILE:2: modules[0].name: "a/b" has more than letters, digits, ".", "_" and "-"`},
+			`FILE:2: modules[0].name: "a/b" has "/", "]" or a control character`},
 		{"two modules of one name", "c.yaml", "modules:\n- name: a\n  path: /a\n- path: /b\n  name: a\n",
 			`FILE:5: modules[1].name: "a" is also the name of modules[0]`},
 		{"a relative path", "c.yaml", "modules:\n- name: a\n  path: srv/a\n",
@@ -221,15 +283,22 @@ FILE:2: modules[0].path: give the directory to serve`},
 		{"a comment of two lines", "c.yaml", "modules:\n- name: a\n  path: /a\n  comment: \"x\\ny\"\n",
 			`FILE:4: modules[0].comment: "x\ny" is more than one line of text`},
 		{"an empty pattern", "c.yaml", "modules:\n- name: a\n  path: /a\n  exclude:\n  - x\n  - ''\n",
-			`FILE:6: modules[0].exclude[1]: the pattern is empty`},
+			`FILE:6: modules[0].exclude[1]: it is empty`},
 		{"too many streams", "c.yaml", "max_streams: 65\n",
 			`FILE:1: max_streams: 65 is not in 1..64`},
 		{"no stream", "c.yaml", "max_streams: 0\n",
 			`FILE:1: max_streams: 0 is not in 1..64`},
+		{"users without passwords, a group out of place", "c.yaml", "modules:\n- name: a\n  path: /a\n  auth_users: [x]\n  gid: [a, '*']\n  auth_digest: crc\n",
+			`FILE:2: modules[0].secrets_file: auth_users needs a file of passwords
+FILE:5: modules[0].gid: "*" has to be the first
+FILE:6: modules[0].auth_digest: "crc" is not one of sha512, sha256, sha1, md5, md4`},
+		{"relative files", "c.yaml", "log: {file: x}\nmotd_file: m\nmodules:\n- {name: a, path: /a, log_file: l}\n",
+			`FILE:1: log.file: "x" is not an absolute path
+FILE:2: motd_file: "m" is not an absolute path
+FILE:4: modules[0].log_file: "l" is not an absolute path`},
 		{"several at once, in the order of lines", "c.yaml", "modules:\n- name: a\n  path: a\n  max_connections: -2\n  timeout: 5\nfsync: often\nfoo: 1\n",
 			`FILE:3: modules[0].path: "a" is not an absolute path
-FILE:4: modules[0].max_connections: use 0 for no limit, not -2
-FILE:5: modules[0].timeout: unknown key
+FILE:5: modules[0].timeout: give the duration a unit, such as 5s
 FILE:6: fsync: "often" is not one of none, commit, file
 FILE:7: foo: unknown key`},
 		{"a relative cache", "c.yaml", "cache:\n  dir: var/cache\n",

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,9 @@ func (c *Config) Check() error {
 	var ps problems
 	c.validate(&ps)
 	for i, m := range c.Modules {
+		if strings.Contains(m.Path, "%") {
+			continue // it depends on the client
+		}
 		info, err := os.Stat(m.Path)
 		switch {
 		case err != nil:
@@ -60,6 +62,9 @@ func (c *Config) validate(ps *problems) {
 			ps.add(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
 		}
 	}
+	logFile(ps, "log.file", c.Log.File)
+	absolute(ps, "motd_file", c.MotdFile)
+	absolute(ps, "pid_file", c.PidFile)
 	notNegative(ps, "timeout", c.Timeout)
 	atLeastSome(ps, "handshake_timeout", c.HandshakeTimeout)
 	notNegative(ps, "shutdown_timeout", c.ShutdownTimeout)
@@ -90,33 +95,62 @@ func (c *Config) validate(ps *problems) {
 // maxStreams is the protocol's limit.
 const maxStreams = 64
 
-// moduleName is what a name may be: it goes into URLs and into lines of
-// rsync's greeting.
-var moduleName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+// badInName are the bytes that a module's name can't have: it goes into URLs,
+// into lines of rsync's greeting and, in brackets, into an rsyncd.conf.
+const badInName = "/]"
 
 func (m *Module) validate(ps *problems, i int) {
 	switch {
 	case m.Name == "":
 		ps.add(moduleKey(i, "name"), "give the module a name")
-	case !moduleName.MatchString(m.Name):
-		ps.add(moduleKey(i, "name"), "%q has more than letters, digits, \".\", \"_\" and \"-\"", m.Name)
+	case strings.ContainsAny(m.Name, badInName) || strings.ContainsFunc(m.Name, unicode.IsControl):
+		ps.add(moduleKey(i, "name"), "%q has \"/\", \"]\" or a control character", m.Name)
+	case strings.TrimSpace(m.Name) != m.Name || m.Name[0] == '#':
+		ps.add(moduleKey(i, "name"), "%q begins with \"#\", or begins or ends with a space", m.Name)
 	}
-	switch {
-	case m.Path == "":
+	if m.Path == "" {
 		ps.add(moduleKey(i, "path"), "give the directory to serve")
-	case !filepath.IsAbs(m.Path):
-		ps.add(moduleKey(i, "path"), "%q is not an absolute path", m.Path)
-	case strings.ContainsRune(m.Path, 0):
-		ps.add(moduleKey(i, "path"), "%q has a NUL byte", m.Path)
 	}
+	for key, value := range map[string]string{"path": m.Path, "include_from": m.IncludeFrom, "exclude_from": m.ExcludeFrom,
+		"secrets_file": m.SecretsFile} {
+		absolute(ps, moduleKey(i, key), value)
+	}
+	logFile(ps, moduleKey(i, "log_file"), m.LogFile)
 	if strings.ContainsFunc(m.Comment, unicode.IsControl) {
 		ps.add(moduleKey(i, "comment"), "%q is more than one line of text", m.Comment)
 	}
-	if m.MaxConnections < 0 {
-		ps.add(moduleKey(i, "max_connections"), "use 0 for no limit, not %d", m.MaxConnections)
+	notNegative(ps, moduleKey(i, "timeout"), m.Timeout)
+	if len(m.AuthUsers) > 0 && m.SecretsFile == "" {
+		ps.add(moduleKey(i, "secrets_file"), "auth_users needs a file of passwords")
 	}
-	if j := slices.Index(m.Exclude, ""); j >= 0 {
-		ps.add(fmt.Sprintf("%s[%d]", moduleKey(i, "exclude"), j), "the pattern is empty")
+	if len(m.GID) > 1 && m.GID[0] != "*" && slices.Contains(m.GID, "*") {
+		ps.add(moduleKey(i, "gid"), `"*" has to be the first`)
+	}
+	if allowed := keyAt("modules[].auth_digest").Values; m.AuthDigest != "" && !slices.Contains(allowed, m.AuthDigest) {
+		ps.add(moduleKey(i, "auth_digest"), "%q is not one of %s", m.AuthDigest, strings.Join(allowed, ", "))
+	}
+	for key, list := range map[string][]string{"filter": m.Filter, "include": m.Include, "exclude": m.Exclude, "gid": m.GID,
+		"hosts_allow": m.HostsAllow, "hosts_deny": m.HostsDeny, "auth_users": m.AuthUsers, "refuse_options": m.RefuseOptions} {
+		if j := slices.Index(list, ""); j >= 0 {
+			ps.add(fmt.Sprintf("%s[%d]", moduleKey(i, key), j), "it is empty")
+		}
+	}
+}
+
+// absolute checks the path of a file, unless there is none.
+func absolute(ps *problems, key, path string) {
+	switch {
+	case path == "":
+	case !filepath.IsAbs(path):
+		ps.add(key, "%q is not an absolute path", path)
+	case strings.ContainsRune(path, 0):
+		ps.add(key, "%q has a NUL byte", path)
+	}
+}
+
+func logFile(ps *problems, key, path string) {
+	if path != LogSyslog {
+		absolute(ps, key, path)
 	}
 }
 
