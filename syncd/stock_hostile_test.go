@@ -72,7 +72,7 @@ func (f *fakeSender) setUp() error {
 	if err != nil {
 		return err
 	}
-	a, err := rsync.ParseArgs(list)
+	a, err := rsync.ParseArgs(list, nil)
 	if err != nil {
 		return err
 	}

@@ -125,14 +125,14 @@ func (n *session) greetStock(p *stockPeer) (*rsync.Session, *rsync.Args, error) 
 
 // parseStockArgs parses a client's arguments. It has escaped the options, and
 // the paths, in which backslashes are left for wildcards.
-func parseStockArgs(list []string, secluded bool) (*rsync.Args, error) {
+func parseStockArgs(list []string, secluded bool, refuse rsync.Refusals) (*rsync.Args, error) {
 	for i := range list {
 		if list[i] == "." || secluded {
 			break
 		}
 		list[i] = rsync.UnescapeArg(list[i])
 	}
-	a, err := rsync.ParseArgs(list)
+	a, err := rsync.ParseArgs(list, refuse)
 	if err != nil {
 		err = &ExitError{Code: ExitUnsupported, Err: err}
 	}

@@ -28,13 +28,13 @@ func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.Wri
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	p := newStockPeer(conn, true, func(native.Note) {})
-	a, bad := rsync.ParseArgs(args)
+	a, bad := rsync.ParseArgs(args, nil)
 	if a.Secluded {
 		more, err := rsync.ReadSecluded(p.r)
 		if err != nil {
 			return err
 		}
-		a, bad = rsync.ParseArgs(append(args, more...))
+		a, bad = rsync.ParseArgs(append(args, more...), nil)
 	}
 	if err := p.exchangeVersions(rsync.MaxProtocol); err != nil {
 		return err

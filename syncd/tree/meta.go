@@ -37,6 +37,8 @@ type Meta struct {
 	ModifyWindow time.Duration
 	WholeSeconds bool
 	ExactTimes   bool
+	// Chmod changes permission bits last of all, kept ones too.
+	Chmod Chmod
 
 	once sync.Once
 	proc process
@@ -157,6 +159,11 @@ func (m *Meta) SameTime(a, b wire.Time) bool {
 // path before, nil for a new path. made is the mode that an inode just made
 // has: a directory keeps the set-group-ID bit that it inherited.
 func (m *Meta) mode(want, old *wire.Entry, made uint32) uint32 {
+	return m.Chmod.Apply(want, m.unchanged(want, old, made)) & 0o7777
+}
+
+// unchanged is mode before Chmod.
+func (m *Meta) unchanged(want, old *wire.Entry, made uint32) uint32 {
 	switch {
 	case m.Perms || m.ACLs:
 		return want.Mode & 0o7777

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"io/fs"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,25 @@ func OpenRoot(path string, create bool) (*Root, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
+	return newRoot(fd, path)
+}
+
+// RootFile returns the root that the directory f is. It stays f's owner's to
+// close f. path is for messages.
+func RootFile(f *os.File, path string) (*Root, error) {
+	fd := -1
+	err := control(f, func(open int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(open), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "dup", Path: path, Err: err}
+	}
+	return newRoot(fd, path)
+}
+
+// newRoot takes fd over.
+func newRoot(fd int, path string) (*Root, error) {
 	var st unix.Statx_t
 	if err := statAt(fd, "", &st); err != nil {
 		unix.Close(fd)

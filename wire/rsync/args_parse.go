@@ -8,19 +8,19 @@ import (
 
 // ParseArgs decodes the arguments of a server, from "--server" on. An option
 // that is unknown, lacks its value or has one that cannot be is an *ArgError
-// that names the first such option. The Args then have what was understood:
-// the session has to be set up with them before the client can be told
-// (options.c:parse_arguments, clientserver.c:rsync_module).
-func ParseArgs(args []string) (*Args, error) {
-	a, err := parseArgs(args)
+// that names the first such option; one of refuse is a *RefusedError. The Args
+// then have what was understood: the session has to be set up with them before
+// the client can be told (options.c:parse_arguments, clientserver.c:rsync_module).
+func ParseArgs(args []string, refuse Refusals) (*Args, error) {
+	a, err := parseArgs(args, refuse)
 	if a.CompressLevel != nil && a.CompressChoice != "none" {
 		a.Compress = true // a level asks for compression too, and is all that is sent of it
 	}
 	return a, err
 }
 
-func parseArgs(args []string) (*Args, error) {
-	p := argParser{a: &Args{}, rest: args}
+func parseArgs(args []string, refuse Refusals) (*Args, error) {
+	p := argParser{a: &Args{}, rest: args, refuse: refuse}
 	var first error
 	if len(args) == 0 || args[0] != "--server" {
 		first = &ArgError{"--server", "must come first"}
@@ -46,8 +46,9 @@ func parseArgs(args []string) (*Args, error) {
 
 // argParser holds what is not yet parsed.
 type argParser struct {
-	a    *Args
-	rest []string
+	a      *Args
+	rest   []string
+	refuse Refusals
 }
 
 // option handles one argument and, if it takes a separate value, the next.
@@ -112,12 +113,27 @@ func (p *argParser) negated(arg, base string) error {
 	default:
 		return &ArgError{arg, "unknown option"}
 	}
-	return nil
+	return p.refused(strings.TrimPrefix(arg, "--"), 0)
+}
+
+// refused fails if the option is. It counts as understood all the same.
+func (p *argParser) refused(long string, letter byte) error {
+	name := p.refuse.refuses(long, letter, p.a.Sender)
+	if name == "" && (long != "" || !p.refuse.matches("", letter)) {
+		return nil
+	}
+	if o := findLong(name); name != long {
+		letter = 0
+		if o != nil {
+			letter = o.short
+		}
+	}
+	return &RefusedError{Option: name, Letter: letter}
 }
 
 // bundle handles short options behind one dash; the first that takes a value
 // takes the rest, or the next argument if nothing is left.
-func (p *argParser) bundle(flags string) error {
+func (p *argParser) bundle(flags string) (first error) {
 	for i := range len(flags) {
 		name := "-" + flags[i:i+1]
 		o := findShort(flags[i])
@@ -125,8 +141,9 @@ func (p *argParser) bundle(flags string) error {
 			return &ArgError{name, "unknown option"}
 		}
 		if o.form == flag {
-			if err := p.set(o, name, ""); err != nil {
-				return err
+			// A refused one is understood, and so are those behind it.
+			if err := p.set(o, name, ""); err != nil && first == nil {
+				first = err
 			}
 			continue
 		}
@@ -137,9 +154,12 @@ func (p *argParser) bundle(flags string) error {
 			}
 			value, p.rest = p.rest[0], p.rest[1:]
 		}
-		return p.set(o, name, value)
+		if err := p.set(o, name, value); first == nil {
+			first = err
+		}
+		break
 	}
-	return nil
+	return first
 }
 
 // set stores a value into the option's field.
@@ -185,7 +205,7 @@ func (p *argParser) set(o *option, name, value string) error {
 	if err != nil {
 		return &ArgError{name, "invalid value " + strconv.Quote(value)}
 	}
-	return nil
+	return p.refused(o.long, o.short)
 }
 
 // set turns compression on, or off for "none".

@@ -59,7 +59,7 @@ var stockArgs = []struct {
 
 func TestArgsOfStockClients(t *testing.T) {
 	for _, c := range stockArgs {
-		got, err := rsync.ParseArgs(strings.Fields(c.args))
+		got, err := rsync.ParseArgs(strings.Fields(c.args), nil)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -70,7 +70,7 @@ func TestArgsOfStockClients(t *testing.T) {
 		// What we would send for the same reads the same. Some options go one
 		// way only.
 		head, tail := got.Build(32)
-		again, err := rsync.ParseArgs(append(head, tail...))
+		again, err := rsync.ParseArgs(append(head, tail...), nil)
 		if err != nil {
 			t.Errorf("%s: built %q: %v", c.name, append(head, tail...), err)
 			continue
@@ -90,7 +90,7 @@ func TestBadArgs(t *testing.T) {
 		{"--server --no-timeout . m", "--no-timeout"}, {"--server --no-delete=1 . m", "--no-delete"}, {"--server path", "path"},
 		{"--server --max-size=5Q . m", "--max-size"}, {"--server - . m", "-"}, {"--server -- . m", "--"},
 	} {
-		a, err := rsync.ParseArgs(strings.Fields(c.args))
+		a, err := rsync.ParseArgs(strings.Fields(c.args), nil)
 		var bad *rsync.ArgError
 		if !errors.As(err, &bad) || bad.Option != c.option || a == nil {
 			t.Errorf("%q: %v", c.args, err)
@@ -99,7 +99,7 @@ func TestBadArgs(t *testing.T) {
 			t.Errorf("%q: exit code %d", c.args, rsync.ExitCode(err))
 		}
 	}
-	a, err := rsync.ParseArgs(strings.Fields("--server --sender -lre.vu --bogus . m"))
+	a, err := rsync.ParseArgs(strings.Fields("--server --sender -lre.vu --bogus . m"), nil)
 	if err == nil || a.Capabilities != "vu" || !a.Recursive || !slices.Equal(a.Paths, []string{"m"}) {
 		t.Errorf("what was understood around an unknown option: %+v, %v", a, err)
 	}

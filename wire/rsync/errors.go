@@ -95,6 +95,7 @@ const (
 func ExitCode(err error) int {
 	var (
 		exit   *ExitError
+		refuse *RefusedError
 		arg    *ArgError
 		daemon *DaemonError
 		nerr   net.Error
@@ -105,6 +106,8 @@ func ExitCode(err error) int {
 		return ExitOK
 	case errors.As(err, &exit):
 		return exit.Code
+	case errors.As(err, &refuse):
+		return ExitUnsupported
 	case errors.As(err, &arg):
 		return ExitUsage
 	case errors.As(err, &daemon):

@@ -290,7 +290,7 @@ func FuzzServer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		a, _ := rsync.ParseArgs(args)
+		a, _ := rsync.ParseArgs(args, nil)
 		a.Paths = rsync.ModulePaths("m", a.Paths, secluded)
 		s, err := rsync.ServerSetup(r, w, a)
 		if err != nil {

@@ -82,7 +82,7 @@ func (d *testDaemon) session(l *link) error {
 	if err != nil {
 		return err
 	}
-	if d.args, err = rsync.ParseArgs(args); err != nil {
+	if d.args, err = rsync.ParseArgs(args, nil); err != nil {
 		return err
 	}
 	s, err := rsync.ServerSetup(l.r, l.w, d.args)

@@ -46,7 +46,7 @@ func serveShell(root string) error {
 		}
 		args = append(args, more...)
 	}
-	a, err := rsync.ParseArgs(args)
+	a, err := rsync.ParseArgs(args, nil)
 	if err != nil {
 		return err
 	}
