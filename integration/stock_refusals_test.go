@@ -31,8 +31,8 @@ func TestStockClientsRefused(t *testing.T) {
 		says                    string
 	}{
 		{"no such module", "-a", stockURL(d.addr, "other/"), dst, 5, "@ERROR: Unknown module 'other'"},
-		{"module that is gone", "-a", stockURL(d.addr, "gone/"), dst, 3, "gone can't be opened"},
-		{"read-only module", "-a", dst, ro, 1, "the module ro is read-only"},
+		{"module that is gone", "-a", stockURL(d.addr, "gone/"), dst, 5, "@ERROR: chdir failed"},
+		{"read-only module", "-a", dst, ro, 1, "ERROR: module is read only"},
 		{"no such path", "-a", ro + "none", dst, 23, "none"},
 		{"path upwards", "-a", ro + "../../etc", dst, 23, "permission denied"},
 		{"destination upwards", "-a", dst, rw + "../x", 3, "permission denied"},

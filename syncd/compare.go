@@ -451,6 +451,7 @@ func (k *sink) again(a arrived) error {
 		j.err = errors.New("became a directory while it was read; the next run will take it")
 	}
 	if j.err == nil && j.fail.Status == native.StatusChanged {
+		k.mungeLink(e)
 		// The new job takes references of its own before this one's are gone.
 		err = k.entry(j.node, e, true, j)
 		j.superseded = true

@@ -52,6 +52,7 @@ func Exitf(code int, format string, args ...any) error {
 // ExitCode maps an error to the exit code of the process.
 func ExitCode(err error) int {
 	var exit *ExitError
+	var words *stockWords
 	var fatal *native.FatalError
 	var refused *native.RefusedError
 	var notNative *native.NotNativeError
@@ -62,6 +63,8 @@ func ExitCode(err error) int {
 		return ExitOK
 	case errors.As(err, &exit):
 		return exit.Code
+	case errors.As(err, &words):
+		return words.code
 	case errors.As(err, &fatal):
 		if fatal.Code > 0 && fatal.Code < 128 {
 			return fatal.Code

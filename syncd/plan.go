@@ -218,11 +218,19 @@ func (k *sink) page(n *node, p *native.Page) error {
 			}
 			n.virtual = true
 		}
+		k.mungeLink(e)
 		k.extraneous(n, e.Name)
 		exists := k.takeName(n, e.Name)
 		if err := k.entry(n, e, exists, nil); err != nil {
 			return err
 		}
+	}
+}
+
+// mungeLink makes a symlink that was received lead nowhere.
+func (k *sink) mungeLink(e *wire.Entry) {
+	if k.munge && e.IsSymlink() {
+		e.Target = mungePrefix + e.Target
 	}
 }
 

@@ -6,19 +6,24 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed9553035b/syncd/config"
 	"github.com/seed9553035b/syncd/syncd/cache"
-	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/wire"
 )
 
 // Server is the daemon: it serves modules to many clients at once. It owns
 // every connection that it accepts.
 type Server struct {
+	// Fresh, if it is set, returns the configuration for the next session.
+	Fresh func() *config.Config
+
 	log *slog.Logger
 	cfg atomic.Pointer[config.Config]
 	// sums is of what sessions have hashed, for all of them.
@@ -34,29 +39,6 @@ type Server struct {
 	count      uint64
 }
 
-// CheckModules says what Config.Validate can't see: filter patterns that do not
-// parse.
-func CheckModules(cfg *config.Config) error {
-	var errs []error
-	for i := range cfg.Modules {
-		if _, err := hiddenIn(&cfg.Modules[i]); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// hiddenIn compiles what a module hides from its clients.
-func hiddenIn(m *config.Module) (*filter.List, error) {
-	hidden := new(filter.List)
-	for _, p := range m.Exclude {
-		if err := hidden.AddExclude(p); err != nil {
-			return nil, fmt.Errorf("module %s: exclude: %w", m.Name, err)
-		}
-	}
-	return hidden, nil
-}
-
 // NewServer returns a server for a valid configuration.
 func NewServer(cfg *config.Config, log *slog.Logger) *Server {
 	s := &Server{log: log, sums: cache.New(log), sessions: make(map[*session]struct{}), modules: make(map[string]int),
@@ -70,10 +52,16 @@ func NewServer(cfg *config.Config, log *slog.Logger) *Server {
 func (s *Server) Reload(cfg *config.Config) { s.cfg.Store(cfg) }
 
 // Listen opens the listeners of the configuration.
-func Listen(cfg *config.Config) ([]net.Listener, error) {
+func Listen(cfg *config.Config) ([]net.Listener, error) { return ListenOn("tcp", cfg) }
+
+// ListenOn is Listen for one version of IP, "tcp4" or "tcp6"; both if it is "".
+func ListenOn(network string, cfg *config.Config) ([]net.Listener, error) {
+	if network == "" {
+		network = "tcp"
+	}
 	var ls []net.Listener
 	for _, addr := range cfg.Listen {
-		l, err := net.Listen("tcp", addr)
+		l, err := net.Listen(network, addr)
 		if err != nil {
 			for _, l := range ls {
 				l.Close()
@@ -130,23 +118,61 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 
 // start serves one client in goroutines of its own.
 func (s *Server) start(c net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
+	n := &session{net: c, host: newHost(c.RemoteAddr())}
+	if !s.begin(n, c.RemoteAddr().String()) {
 		c.Close()
 		return
 	}
-	s.count++
-	cfg := s.cfg.Load()
-	n := &session{server: s, cfg: cfg, net: c, stats: NewStats(), began: time.Now(),
-		log: s.log.With("session", s.count, "client", c.RemoteAddr().String())}
-	n.ctx, n.cancel = context.WithCancelCause(context.Background())
-	n.full = cfg.MaxConnections > 0 && len(s.sessions)-s.joined >= cfg.MaxConnections
-	s.sessions[n] = struct{}{}
 	s.wg.Go(func() {
 		defer s.forget(n)
 		n.serve()
 	})
+}
+
+// begin makes n a session of the server, unless that is closing.
+func (s *Server) begin(n *session, client string) bool {
+	cfg := s.cfg.Load()
+	if s.Fresh != nil {
+		cfg = s.Fresh()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.count++
+	n.server, n.cfg, n.stats, n.began = s, cfg, NewStats(), time.Now()
+	n.log = s.log.With("session", s.count, "client", client)
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	n.full = cfg.MaxConnections > 0 && len(s.sessions)-s.joined >= cfg.MaxConnections
+	s.sessions[n] = struct{}{}
+	return true
+}
+
+// ServeOne serves the one client that is on in and out already: a socket twice,
+// as inetd leaves it, or the two ends of a remote shell. It owns both.
+func (s *Server) ServeOne(ctx context.Context, in, out *os.File) error {
+	n := &session{in: in, out: out, host: newHost(nil)}
+	client := "stdio"
+	if c, err := net.FileConn(in); err == nil { // a duplicate
+		in.Close()
+		out.Close()
+		n.net, n.host, client = c, newHost(c.RemoteAddr()), c.RemoteAddr().String()
+	} else if addr, err := netip.ParseAddr(firstField(os.Getenv("SSH_CONNECTION"))); err == nil {
+		n.host.addr, client = addr.Unmap(), addr.String()
+	}
+	s.begin(n, client)
+	defer s.forget(n)
+	stop := context.AfterFunc(ctx, func() { n.cancel(errShutdown) })
+	defer stop()
+	n.serve()
+	return nil
+}
+
+// firstField returns what is in front of the first space.
+func firstField(s string) string {
+	first, _, _ := strings.Cut(s, " ")
+	return first
 }
 
 func (s *Server) forget(n *session) {
@@ -163,10 +189,10 @@ func (s *Server) forget(n *session) {
 }
 
 // enter counts a session into its module; false says that the module is full.
-func (s *Server) enter(n *session, m *config.Module) bool {
+func (s *Server) enter(n *session, m *module) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.MaxConnections > 0 && s.modules[m.Name] >= m.MaxConnections {
+	if m.MaxConnections < 0 || m.MaxConnections > 0 && s.modules[m.Name] >= m.MaxConnections {
 		return false
 	}
 	s.modules[m.Name]++

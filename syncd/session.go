@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -24,22 +26,30 @@ import (
 
 // session is one client of a Server, from its first byte to its last.
 type session struct {
-	server *Server
-	cfg    *config.Config
-	net    net.Conn
-	log    *slog.Logger
-	stats  *Stats
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	full   bool // too many clients: refuse
-	joined bool // it is a stream of another session
-	began  time.Time
-	module *config.Module // set by Server.enter
+	server  *Server
+	cfg     *config.Config
+	net     net.Conn // nil: the session is on in and out
+	in, out *os.File
+	log     *slog.Logger
+	stats   *Stats
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	full    bool // too many clients: refuse
+	joined  bool // it is a stream of another session
+	began   time.Time
+	module  *module // set by Server.enter
+	host    *host
+	// What the client may do with the module.
+	readOnly, writeOnly bool
+	user                string              // who has logged in, "" if nobody was asked
+	dir                 *os.File            // the module's directory
+	process             *syscall.Credential // whom the session is for, nil: this process will do
 
 	conn *wire.Conn
 	// stockErr is what is wrong with a stock client's arguments.
 	stockErr error
 	limit    *rate.Limiter // a stock client's, nil for a native one
+	lowered  bool          // the client's timeout is, and it is to be told
 
 	hello *native.ClientHello
 	opt   Options
@@ -48,16 +58,7 @@ type session struct {
 
 // serve runs the session and logs how it went.
 func (n *session) serve() {
-	o, err := connOptions(n.cfg, n.stats)
-	if n.isStock() {
-		n.limit = noLimit()
-		o.Limit = n.limit
-	}
-	if err == nil {
-		n.conn, err = wire.NewConn(n.net, o)
-	}
-	if err != nil {
-		n.net.Close()
+	if err := n.connect(n.isStock()); err != nil {
 		n.log.Error("no session", "err", err)
 		return
 	}
@@ -81,9 +82,21 @@ func (n *session) serve() {
 		n.log.Debug("stream ends", "err", err)
 		return
 	}
+	defer n.dir.Close()
+	if n.process != nil {
+		n.handOver(handover{Hello: n.hello})
+		return
+	}
+	n.serveNative()
+}
+
+// serveNative serves a native client that has been let in.
+func (n *session) serveNative() {
+	n.conn.SetTimeout(n.timeout())
+	defer n.ownLog()()
 	n.log.Info("session begins", "module", n.module.Name, "role", string(n.hello.Role),
 		"paths", printablePaths(n.hello.Paths), "software", n.hello.Software)
-	err = n.transfer()
+	err := n.transfer()
 	if cause := context.Cause(n.ctx); cause != nil && err != nil {
 		err = cause
 	}
@@ -94,6 +107,30 @@ func (n *session) serve() {
 		return
 	}
 	n.log.Error("session broke", "err", err.Error(), "stats", loggedResult{r})
+}
+
+// connect makes the connection of what the session was given, which is closed if
+// that fails.
+func (n *session) connect(stock bool) error {
+	o, err := connOptions(n.cfg, n.stats)
+	if stock {
+		n.limit = noLimit()
+		o.Limit = n.limit
+	}
+	switch {
+	case err != nil:
+	case n.net != nil:
+		n.conn, err = wire.NewConn(n.net, o)
+	default:
+		n.conn, err = wire.NewStream(n.in, n.out, o)
+	}
+	if err == nil {
+		return nil
+	}
+	if n.net != nil {
+		n.net.Close()
+	}
+	return err
 }
 
 func printablePaths(paths [][]byte) []string {
@@ -174,50 +211,60 @@ func (n *session) admit() (*native.ServerHello, error) {
 	default:
 		return nil, refuse(native.CodeRefused, "unknown role "+string(h.Role))
 	}
-	m := n.findModule(h.Module)
-	if m == nil {
-		return nil, refuse(native.CodeNoModule, "no module "+strings.ToValidUTF8(Printable(h.Module), "?")+"; `syncd ls` shows those that there are")
+	if d := n.open(h.Module); d != nil {
+		return nil, refuse(d.code, d.text)
 	}
-	if h.Role == native.RolePush && m.IsReadOnly() {
+	m := n.module
+	switch {
+	case len(m.users) > 0:
+		return nil, refuse(native.CodeRefused, "the module "+m.Name+" wants a password, which only stock rsync can give; native identities come later")
+	case h.Role == native.RolePush && m.IsReadOnly():
 		return nil, refuse(native.CodeReadOnly, "the module "+m.Name+" is read-only")
+	case h.Role == native.RolePull && m.WriteOnly:
+		return nil, refuse(native.CodeRefused, "the module "+m.Name+" is write-only")
 	}
-	if err := native.DecodeOptions(h.Options, &n.opt); err != nil {
-		return nil, refuse(native.CodeRefused, err.Error())
+	if err := n.decodeHello(); err != nil {
+		return nil, err
 	}
-	if err := n.opt.Validate(); err != nil {
-		return nil, refuse(native.CodeRefused, "options: "+err.Error())
-	}
-	var err error
-	if n.alg, err = ParseDigest(h.Digest); err != nil {
-		return nil, refuse(native.CodeRefused, err.Error())
-	}
-	if n.cfg.Digest == "blake3" && n.alg != delta.BLAKE3 {
-		return nil, refuse(native.CodeRefused, "the server wants --digest blake3")
-	}
-	if len(h.Paths) == 0 || h.Role == native.RolePush && len(h.Paths) != 1 {
-		return nil, refuse(native.CodeRefused, "a wrong number of paths")
-	}
-	n.conn.SetTimeout(n.timeout())
-	if !n.server.enter(n, m) {
-		return nil, refuse(native.CodeBusy, "the module "+m.Name+" has as many clients as it may; try again later")
+	if d := n.prepare(); d != nil {
+		return nil, refuse(d.code, d.text)
 	}
 	return answer, nil
 }
 
-// timeout is the shorter one of the client's and the configuration's.
+// timeout is the shorter one of the client's and the module's.
 func (n *session) timeout() time.Duration {
 	own, client := n.cfg.Timeout, time.Duration(n.opt.Timeout)*time.Second
+	if n.module.Timeout > 0 {
+		own = n.module.Timeout
+	}
 	if own == 0 || client > 0 && client < own {
 		return client
 	}
 	return own
 }
 
-func (n *session) findModule(name string) *config.Module {
-	for i := range n.cfg.Modules {
-		if n.cfg.Modules[i].Name == name {
-			return &n.cfg.Modules[i]
-		}
+// decodeHello checks what the client asks for.
+func (n *session) decodeHello() error {
+	h := n.hello
+	if err := native.DecodeOptions(h.Options, &n.opt); err != nil {
+		return refuse(native.CodeRefused, err.Error())
+	}
+	if err := n.opt.Validate(); err != nil {
+		return refuse(native.CodeRefused, "options: "+err.Error())
+	}
+	if n.module.DontCompress {
+		n.opt.Compress = CompressNone
+	}
+	var err error
+	if n.alg, err = ParseDigest(h.Digest); err != nil {
+		return refuse(native.CodeRefused, err.Error())
+	}
+	if n.cfg.Digest == "blake3" && n.alg != delta.BLAKE3 {
+		return refuse(native.CodeRefused, "the server wants --digest blake3")
+	}
+	if len(h.Paths) == 0 || h.Role == native.RolePush && len(h.Paths) != 1 {
+		return refuse(native.CodeRefused, "a wrong number of paths")
 	}
 	return nil
 }
@@ -225,16 +272,12 @@ func (n *session) findModule(name string) *config.Module {
 // transfer opens what the client asked for, answers its hello, and plays the
 // other role to its end.
 func (n *session) transfer() error {
-	root, err := tree.OpenRoot(n.module.Path, false)
+	root, err := tree.RootFile(n.dir, n.module.Path)
 	if err != nil {
-		n.log.Error("module can't be opened", "path", n.module.Path, "err", err.Error())
 		return n.refuseLate(native.CodePath, "the module "+n.module.Name+" can't be opened on the server")
 	}
 	defer root.Close()
-	hidden, err := hiddenIn(n.module)
-	if err != nil {
-		return n.refuseLate(native.CodeRefused, "the server's configuration of the module is wrong")
-	}
+	hidden := n.module.hidden
 	rules, err := n.opt.filter()
 	if err != nil {
 		return n.refuseLate(native.CodeRefused, err.Error())
@@ -278,7 +321,7 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 	}
 	all := &sources{note: n.logNote, own: func() *Result { return n.stats.Result(n.stats.exit()) }, make: func() *source {
 		return &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
-			numeric: n.opt.NumericIDs || n.module.NumericIDs, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), sums: n.server.sums}
+			numeric: n.opt.NumericIDs || n.module.NumericIDs, munged: n.module.MungeSymlinks, chmod: n.module.outgoing, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), sums: n.server.sums}
 	}}
 	g, end := n.gather(answer, func(joined *session) error {
 		n.stats.include(joined.stats)
@@ -318,7 +361,8 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 	up := newRemote(n.conn, n.alg)
 	meta := n.opt.meta()
 	meta.NumericIDs = meta.NumericIDs || n.module.NumericIDs
-	k := &sink{up: up, root: sub, opt: &n.opt, rules: rules, hidden: hidden, below: dest, meta: meta, alg: n.alg,
+	meta.Chmod = n.module.incoming
+	k := &sink{up: up, root: sub, munge: n.module.MungeSymlinks, opt: &n.opt, rules: rules, hidden: hidden, below: dest, meta: meta, alg: n.alg,
 		stats: n.stats, push: true, fsync: n.fsync()}
 	g, end := n.gather(answer, func(joined *session) error {
 		n.stats.include(joined.stats)

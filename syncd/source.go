@@ -35,6 +35,8 @@ type source struct {
 	below   string       // path below the module's root of a view of content
 	oneFS   bool
 	numeric bool
+	munged  bool       // symlinks are shown without the module's mungePrefix
+	chmod   tree.Chmod // modes are shown changed
 	// diskACLs is tree.Want's, for a stock sink.
 	diskACLs bool
 	alg      delta.Algorithm
@@ -135,6 +137,7 @@ func (s *source) page(l *native.List, w *native.PageWriter) (more bool, flags ui
 			if err := d.dir.EntryInto(".", want, &e); err != nil {
 				return false, 0, err
 			}
+			s.present(&e)
 			if s.oneFS && e.Dev != s.view.dev(l.Path) {
 				return false, native.PageOtherFS, nil
 			}
@@ -196,7 +199,16 @@ func (s *source) add(dir *tree.Dir, dirPath, name string, dtype uint8, want tree
 	return true
 }
 
+// present makes an entry what clients are to see of it.
+func (s *source) present(e *wire.Entry) {
+	if s.munged && e.IsSymlink() {
+		e.Target = strings.TrimPrefix(e.Target, mungePrefix)
+	}
+	e.Mode = s.chmod.Apply(e, e.Mode)
+}
+
 func (s *source) see(e *wire.Entry) {
+	s.present(e)
 	s.stats.Entries.Add(1)
 	if e.IsRegular() {
 		s.stats.TotalSize.Add(e.Size)
@@ -245,6 +257,7 @@ func (s *source) pageOne(l *native.List, want tree.Want, w *native.PageWriter) e
 		if s.hides(a.name, e.IsDir()) {
 			return fs.ErrNotExist
 		}
+		s.present(&e)
 		return w.Add(&e)
 	}
 	d, err := s.open(l.Path)
@@ -257,6 +270,7 @@ func (s *source) pageOne(l *native.List, want tree.Want, w *native.PageWriter) e
 	if s.excluded(path.Join(l.Path, l.After), e.IsDir()) {
 		return fs.ErrNotExist
 	}
+	s.present(&e)
 	return w.Add(&e)
 }
 

@@ -59,7 +59,7 @@ func againstServer(t *testing.T, args []string, play func(f *fakeSender) error) 
 	}
 	defer conn.Close()
 	f := &fakeSender{stockPeer: newStockPeer(conn, false, func(native.Note) {})}
-	a, err := rsync.ParseArgs(args)
+	a, err := rsync.ParseArgs(args, nil)
 	if err == nil {
 		err = f.exchangeVersions(rsync.MaxProtocol)
 	}

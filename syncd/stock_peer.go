@@ -121,13 +121,30 @@ func (p *stockPeer) fail(ctx context.Context, err error) {
 		return // nobody hears it
 	default:
 		if p.server {
-			_ = p.w.Message(rsync.Message{Code: rsync.MsgError, Text: "syncd: " + err.Error() + "\n"})
+			_ = p.w.Message(rsync.Message{Code: rsync.MsgError, Text: stockLine(err) + "\n"})
 		}
 		_ = p.w.Message(rsync.Message{Code: rsync.MsgErrorExit, Value: int32(code)})
 	}
 	if p.server {
 		p.linger()
 	}
+}
+
+// stockWords is an error that stock has words for: scripts may look for them.
+type stockWords struct {
+	code int
+	text string
+}
+
+func (e *stockWords) Error() string { return e.text }
+
+// stockLine is what a client is told of an error.
+func stockLine(err error) string {
+	var words *stockWords
+	if errors.As(err, &words) {
+		return words.text
+	}
+	return "syncd: " + err.Error()
 }
 
 // linger waits for the peer to close its side, for at most lingerTime. The

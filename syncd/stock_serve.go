@@ -22,6 +22,7 @@ type stockServer struct {
 	stats   *Stats
 	sums    *cache.Cache
 	hidden  *filter.List // what a module hides; nil without one
+	module  *module      // nil without one
 	numeric bool         // owners are numbers, whatever the client says
 	expand  func(path string) ([]string, error)
 	open    opener // of a source's directories
@@ -61,6 +62,9 @@ func (v *stockServer) serve(ctx context.Context) error {
 	}
 	src := &source{rules: filters, hidden: v.hidden, oneFS: a.OneFileSystem > 0, numeric: a.NumericIDs || v.numeric,
 		diskACLs: true, stats: v.stats, sums: v.sums}
+	if v.module != nil {
+		src.munged, src.chmod = v.module.MungeSymlinks, v.module.outgoing
+	}
 	x := &stockSource{stockPeer: v.stockPeer, src: src}
 	if err := v.openArgs(x); err != nil {
 		return err
@@ -162,6 +166,9 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	meta.WholeSeconds = a.ModifyWindow == 0 || v.session.Protocol < 31 // as stock compares
 	k := &sink{up: up, stock: up, root: d.root, opt: &o, rules: rules, hidden: v.hidden, below: d.below, meta: meta,
 		stats: v.stats, push: true, fsync: v.fsync()}
+	if v.module != nil {
+		k.munge, meta.Chmod = v.module.MungeSymlinks, v.module.incoming
+	}
 	k.note = func(note native.Note) {
 		v.log(note)
 		if err := up.report(note); err != nil {

@@ -3,7 +3,7 @@ package syncd
 import (
 	"context"
 	"errors"
-	"fmt"
+	"os"
 	"path"
 	"strings"
 	"syscall"
@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed9553035b/syncd/config"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 	"github.com/seed9553035b/syncd/wire/rsync"
@@ -28,6 +27,9 @@ func (n *session) hurry() (done func() bool) {
 // isStock looks at the client's first byte, which stays where it is: stock
 // clients greet at once, with "@RSYNCD:" (clientserver.c:exchange_protocols).
 func (n *session) isStock() bool {
+	if n.net == nil {
+		return true // a remote shell: only stock clients start a daemon by one
+	}
 	defer n.hurry()()
 	late := context.AfterFunc(n.ctx, func() { _ = n.net.SetReadDeadline(time.Unix(1, 0)) }) // wakes the read below
 	defer late()
@@ -51,18 +53,41 @@ func (n *session) isStock() bool {
 // serveStock serves a stock client, and logs how it went.
 func (n *session) serveStock() {
 	p := newStockPeer(n.conn, true, func(note native.Note) { n.log.Debug("client says", "text", note.Text) })
-	v, args, err := n.greetStock(p)
-	if err != nil {
-		if cause := context.Cause(n.ctx); cause != nil {
-			err = cause
+	done, err := n.greetStock(p)
+	if !done && err == nil {
+		defer n.dir.Close()
+		if n.process != nil {
+			if p.r.Buffered() > 0 {
+				n.logStockRefusal(errors.New("the client does not wait for answers"))
+				return
+			}
+			n.handOver(handover{Protocol: p.r.Protocol(), ReadOnly: n.readOnly, User: n.user})
+			return
 		}
-		n.log.Warn("session refused", "dialect", "rsync", "reason", err.Error())
+		n.playStock(p)
 		return
 	}
-	if v == nil {
-		return // it asked for the list of modules
+	if err != nil {
+		n.logStockRefusal(err)
 	}
-	n.log.Info("session begins", "dialect", "rsync", "protocol", v.Protocol, "module", n.module.Name,
+}
+
+func (n *session) logStockRefusal(err error) {
+	if cause := context.Cause(n.ctx); cause != nil {
+		err = cause
+	}
+	n.log.Warn("session refused", "dialect", "rsync", "reason", err.Error())
+}
+
+// playStock serves a client that is about to hear that it has been let in.
+func (n *session) playStock(p *stockPeer) {
+	defer n.ownLog()()
+	v, args, err := n.beginStock(p)
+	if err != nil {
+		n.logStockRefusal(err)
+		return
+	}
+	n.log.Info("session begins", "dialect", "rsync", "protocol", v.Protocol, "module", n.module.Name, "user", Printable(n.user),
 		"sender", args.Sender, "paths", printableAll(args.Paths))
 	if err = n.transferStock(p, args); err != nil {
 		if cause := context.Cause(n.ctx); cause != nil {
@@ -87,25 +112,52 @@ func printableAll(paths []string) []string {
 	return ps
 }
 
-// greetStock does all that has a deadline, up to multiplexing: the greeting, the
-// choice of a module, the client's arguments. Options that are not understood,
-// or not supported, are reported by transferStock: the client hears of nothing
-// before the stream is multiplexed.
-func (n *session) greetStock(p *stockPeer) (*rsync.Session, *rsync.Args, error) {
+// greetStock does all up to the moment at which the client is let in. done says
+// that there is nothing more to do: it only wanted the list of modules.
+func (n *session) greetStock(p *stockPeer) (done bool, err error) {
 	defer n.hurry()()
-	if _, err := rsync.DaemonHello(p.r, p.w, ""); err != nil {
-		return nil, nil, err
+	hello, err := rsync.DaemonHello(p.r, p.w, n.motd())
+	if err != nil {
+		return false, err
 	}
 	req, err := rsync.ReadRequest(p.r, p.w)
 	if err != nil {
-		return nil, nil, err
+		return false, err
 	}
 	if req.List {
-		return nil, nil, rsync.WriteModules(p.w, n.listedModules())
+		return true, rsync.WriteModules(p.w, n.listedModules())
 	}
-	if err := n.admitStock(p, req.Module); err != nil {
-		return nil, nil, err
+	d, err := n.admitStock(p, hello, req.Module)
+	if d == nil {
+		return false, err
 	}
+	if err := rsync.Refuse(p.w, d.stock); err != nil {
+		return false, err
+	}
+	p.linger()
+	return false, d
+}
+
+// motd returns the text for clients that have just connected.
+func (n *session) motd() string {
+	if n.cfg.MotdFile == "" {
+		return ""
+	}
+	b, err := os.ReadFile(n.cfg.MotdFile)
+	if err != nil {
+		n.log.Warn("no message of the day", "err", err.Error())
+	}
+	return string(b[:min(len(b), maxMotd)])
+}
+
+// maxMotd bounds the message of the day.
+const maxMotd = 64 << 10
+
+// beginStock lets the client in, and does all that has a deadline up to
+// multiplexing. Options that are not understood, or not supported, are reported
+// by transferStock: the client hears of nothing before the stream is multiplexed.
+func (n *session) beginStock(p *stockPeer) (*rsync.Session, *rsync.Args, error) {
+	defer n.hurry()()
 	if err := rsync.Accept(p.w); err != nil {
 		return nil, nil, err
 	}
@@ -113,10 +165,15 @@ func (n *session) greetStock(p *stockPeer) (*rsync.Session, *rsync.Args, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	args, bad := parseStockArgs(list, secluded)
+	args, bad := parseStockArgs(list, secluded, n.module.refuse)
 	if bad == nil {
 		args.Paths = rsync.ModulePaths(n.module.Name, args.Paths, secluded)
 	}
+	args.Verbose = min(args.Verbose, n.module.Verbosity())
+	if n.module.DontCompress && args.Sender {
+		args.CompressLevel = new(1) // as little as the client's choice allows
+	}
+	n.setTimeout(args)
 	p.session, err = rsync.ServerSetup(p.r, p.w, args)
 	n.stockErr = bad
 	setLimit(n.limit, args.BWLimit)
@@ -148,54 +205,89 @@ func (n *session) listedModules() (ms []rsync.Module) {
 	return ms
 }
 
-// admitStock decides whether the client may have the module, in stock's words
-// (clientserver.c:start_daemon, rsync_module).
-func (n *session) admitStock(p *stockPeer, name string) error {
-	text, limit := "", 0
-	var m *config.Module
-	if n.full {
-		limit = n.cfg.MaxConnections
-	} else if m = n.findModule(name); m == nil {
-		text = fmt.Sprintf("Unknown module '%s'", Printable(name))
-	} else if !n.server.enter(n, m) {
-		limit = m.MaxConnections
+// admitStock decides whether the client may have the module
+// (clientserver.c:rsync_module).
+func (n *session) admitStock(p *stockPeer, hello *rsync.Hello, name string) (*denial, error) {
+	d := n.open(name)
+	if d == nil && len(n.module.users) > 0 {
+		var err error
+		if d, err = n.authenticate(p, hello); err != nil {
+			return nil, err
+		}
 	}
-	if limit > 0 {
-		text = fmt.Sprintf("max connections (%d) reached -- try again later", limit)
+	if d == nil {
+		d = n.prepare()
 	}
-	if text == "" {
-		return nil
+	return d, nil
+}
+
+// authenticate asks the client for a user and a proof of the password. That the
+// answer is no is all that the client is told.
+func (n *session) authenticate(p *stockPeer, hello *rsync.Hello) (*denial, error) {
+	failed := &denial{stock: "auth failed on module " + n.module.Name}
+	if tooWeak(hello.Digest, n.module.AuthDigest) {
+		n.log.Warn("login refused", "module", n.module.Name, "reason", "the client's best digest is "+hello.Digest)
+		return failed, nil
 	}
-	err := rsync.Refuse(p.w, text)
-	if err == nil {
-		p.linger()
-		err = errors.New(text)
+	claim, err := hello.Challenge(p.r, p.w)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	access, err := n.module.login(claim)
+	if err != nil {
+		n.log.Warn("login failed", "module", n.module.Name, "user", Printable(claim.User), "reason", err.Error())
+		return failed, nil
+	}
+	n.user = claim.User
+	switch access {
+	case accessRead:
+		n.readOnly = true
+	case accessWrite:
+		n.readOnly = false
+	}
+	return nil, nil
+}
+
+// setTimeout has the module's timeout in force rather than a client's that is
+// longer, and tells the client so when it can be told.
+func (n *session) setTimeout(a *rsync.Args) {
+	seconds := int(n.module.Timeout / time.Second)
+	if seconds > 0 && (a.Timeout <= 0 || a.Timeout > seconds) {
+		a.Timeout = seconds
+		n.lowered = true
+	}
+	if a.Timeout > 0 {
+		n.conn.SetTimeout(time.Duration(a.Timeout) * time.Second)
+	}
 }
 
 // transferStock plays the other role to its end.
 func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
 	err := n.stockErr
-	if err == nil && !a.Sender && n.module.IsReadOnly() {
-		err = Exitf(ExitUsage, "the module %s is read-only", n.module.Name)
+	switch {
+	case err != nil:
+	case !a.Sender && n.readOnly:
+		err = &stockWords{ExitUsage, "ERROR: module is read only"}
+	case a.Sender && n.writeOnly:
+		err = &stockWords{ExitUsage, "ERROR: module is write only"}
 	}
 	if err != nil {
 		return err
 	}
-	hidden, err := hiddenIn(n.module)
-	if err != nil {
-		return err
+	if n.lowered && p.session.Protocol >= 31 {
+		if err := p.w.Message(rsync.Message{Code: rsync.MsgIOTimeout, Value: int32(a.Timeout)}); err != nil {
+			return err
+		}
 	}
-	root, err := tree.OpenRoot(n.module.Path, false)
+	root, err := tree.RootFile(n.dir, n.module.Path)
 	if err != nil {
-		n.log.Error("module can't be opened", "path", n.module.Path, "err", err.Error())
 		return Exitf(ExitFiles, "the module %s can't be opened on the server", n.module.Name)
 	}
 	defer root.Close()
+	hidden := n.module.hidden
 	open := moduleOpener(root, hidden)
 	v := &stockServer{
-		stockPeer: p, stats: n.stats, sums: n.server.sums, hidden: hidden, numeric: n.module.NumericIDs,
+		stockPeer: p, stats: n.stats, sums: n.server.sums, module: n.module, hidden: hidden, numeric: n.module.NumericIDs,
 		expand: func(path string) ([]string, error) { return expand(path, open) },
 		open:   open,
 		dest: func(given string, o *Options, single bool) (*stockDest, error) {

@@ -60,6 +60,8 @@ type incoming interface {
 	// is no *FileError.
 	RecvFile(dst *os.File, off, n int64) error
 	Discard(n int64) error
+	// buffered is how many bytes were taken off the stream and not read yet.
+	buffered() int
 	release()
 }
 
@@ -243,6 +245,13 @@ func (h *half) end(err error, release func()) {
 
 // SetTimeout changes Options.Timeout for waits that begin from now on.
 func (c *Conn) SetTimeout(d time.Duration) { c.timeout.Store(int64(max(d, 0))) }
+
+// Buffered returns how many bytes were taken off the stream and not read yet.
+func (c *Conn) Buffered() int {
+	c.inHalf.mu.Lock()
+	defer c.inHalf.mu.Unlock()
+	return c.in.buffered()
+}
 
 // Stats returns what the Conn counts into.
 func (c *Conn) Stats() *Stats { return c.stats }

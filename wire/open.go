@@ -119,7 +119,8 @@ func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
 	if d == nil {
 		m.setDeadline = readDeadline(r)
 		c.stats.Fallback("receive: the stream is in user space")
-		c.in = newCopyReceiver(&userReader{meter: m, r: r}, c.stats)
+		in := &userReader{meter: m, r: r}
+		c.in = newCopyReceiver(in, c.stats)
 		return nil
 	}
 	m.setDeadline = readDeadline(d)
@@ -144,7 +145,8 @@ func (c *Conn) send(w io.Writer, d descriptor, o *Options) error {
 	if d == nil {
 		m.setDeadline = writeDeadline(w)
 		c.stats.Fallback("send: the stream is in user space")
-		c.out = &copySender{w: &userWriter{meter: m, w: w}, size: copyBufSize, stats: c.stats}
+		out := &userWriter{meter: m, w: w}
+		c.out = &copySender{w: out, size: copyBufSize, stats: c.stats}
 		return nil
 	}
 	m.setDeadline = writeDeadline(d)

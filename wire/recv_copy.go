@@ -75,6 +75,8 @@ func newCopyReceiver(r io.Reader, st *Stats) *copyReceiver {
 
 func (r *copyReceiver) release() {}
 
+func (r *copyReceiver) buffered() int { return r.hi - r.lo }
+
 func (r *copyReceiver) next(max int64) ([]byte, error) {
 	if r.buf == nil {
 		r.buf = make([]byte, copyBufSize)

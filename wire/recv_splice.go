@@ -22,6 +22,8 @@ type spliceReceiver struct {
 
 func (r *spliceReceiver) release() { r.pipe.close() }
 
+func (r *spliceReceiver) buffered() int { return r.pipe.n }
+
 // ready makes sure that the pipe has at least one byte. body is how many
 // bytes of a body are awaited, 0 for a message.
 func (r *spliceReceiver) ready(body int64) error {

@@ -26,7 +26,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	// The first signal ends the run in order; a second one at once.
 	context.AfterFunc(ctx, stop)
-	if len(args) > 0 && args[0] == "--server" {
+	switch {
+	case len(args) == 1 && args[0] == syncd.ChildArg:
+		if err := syncd.ServeChild(ctx); err != nil {
+			fmt.Fprintf(stderr, "syncd: %v\n", err)
+			return syncd.ExitCode(err)
+		}
+		return syncd.ExitOK
+	case isDaemon(args):
+		return runDaemon(ctx, args, stdout, stderr)
+	case len(args) > 0 && args[0] == "--server":
 		// A stock client has started this as its server, by a remote shell. It
 		// shows what the server has to say.
 		return syncd.ExitCode(syncd.ServeStock(ctx, args, os.Stdin, os.Stdout))

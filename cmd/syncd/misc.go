@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/config/rsyncd"
 	"github.com/seed9553035b/syncd/syncd"
 	"github.com/seed9553035b/syncd/wire/native"
 )
@@ -31,7 +32,7 @@ func newConfig() *cobra.Command {
 	}
 	var example bool
 	show := &cobra.Command{
-		Use: "show [FILE]", Short: "Show the configuration in force, with its defaults", Args: usageArgs(cobra.MaximumNArgs(1)),
+		Use: "show [FILE]", Short: "Show the configuration in force; what a module leaves out or has off is left out", Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if example {
 				fmt.Fprint(c.OutOrStdout(), config.Example())
@@ -49,7 +50,19 @@ func newConfig() *cobra.Command {
 		},
 	}
 	show.Flags().BoolVar(&example, "example", false, "show a commented example with every key instead")
-	c.AddCommand(check, show)
+	imported := &cobra.Command{
+		Use: "import FILE", Short: "Show an rsyncd.conf as a configuration of syncd", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: `Show an rsyncd.conf as a configuration of syncd, for a daemon that runs as root.
+Comments on top name what it does not have of the file.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, notes, err := rsyncd.Load(args[0], rsyncd.Options{Root: true})
+			if err != nil {
+				return &usageError{err: err}
+			}
+			return rsyncd.Write(c.OutOrStdout(), args[0], cfg, notes)
+		},
+	}
+	c.AddCommand(check, show, imported)
 	return c
 }
 

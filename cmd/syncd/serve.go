@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -44,11 +43,20 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 		if len(cfg.Modules) == 0 {
 			return &usageError{err: fmt.Errorf("nothing to serve: name modules in a configuration file or with --module")}
 		}
-		log := newLogger(cfg, os.Stderr)
+		w, err := syncd.OpenLog(cfg)
+		if err != nil {
+			return err
+		}
+		log := syncd.NewLogger(cfg, w)
 		listeners, err := syncd.Listen(cfg)
 		if err != nil {
 			return err
 		}
+		unlock, err := syncd.WritePidFile(cfg.PidFile)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		if noCache {
 			cfg.Cache.Dir = config.CacheOff
 		}
@@ -62,6 +70,9 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 				if err != nil {
 					log.Error("the configuration stays as it was", "err", err.Error())
 					continue
+				}
+				if _, err := syncd.OpenLog(cfg); err != nil {
+					log.Error("the log stays as it was", "err", err.Error())
 				}
 				s.Reload(cfg)
 				log.Info("configuration read", "modules", len(cfg.Modules))
@@ -103,18 +114,4 @@ func serveConfig(file string, listen, modules []string) (*config.Config, error) 
 		return nil, err
 	}
 	return cfg, syncd.CheckModules(cfg)
-}
-
-// newLogger logs as the configuration says. slog's handlers escape control
-// characters in values.
-func newLogger(cfg *config.Config, w *os.File) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
-		level = slog.LevelInfo // Validate has refused all that could get here
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if cfg.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
 }

@@ -59,6 +59,9 @@ func (r *Reader) SetProtocol(v int) { r.proto = v }
 // they had been read ahead of a list's end.
 func (r *Reader) CopiedBytes() int64 { return r.s.copied }
 
+// Buffered returns how many bytes were read ahead and not taken yet.
+func (r *Reader) Buffered() int { return len(r.s.data) }
+
 // Protocol returns the version in use.
 func (r *Reader) Protocol() int { return r.proto }
 
