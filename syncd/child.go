@@ -45,6 +45,7 @@ const (
 // handover is what a child has to know.
 type handover struct {
 	Config *config.Config // the module is the only one, its variables expanded
+	Number uint64
 	Client string
 	Socket bool
 	Began  time.Time
@@ -82,7 +83,7 @@ func (n *session) runChild(h handover) error {
 	cfg.Log, cfg.Modules = own, []config.Module{n.module.Module}
 	cfg.Modules[0].LogFile = ""
 	cfg.MaxStreams = 1 // more would come to the daemon, which does not have the session
-	h.Config, h.Client, h.Socket, h.Began = &cfg, n.host.addr.String(), n.net != nil, n.began
+	h.Config, h.Number, h.Client, h.Socket, h.Began = &cfg, n.number, n.client, n.net != nil, n.began
 	state, err := json.Marshal(h)
 	if err != nil {
 		return err
@@ -142,6 +143,7 @@ func ServeChild(ctx context.Context) error {
 		return Exitf(ExitStart, "take a session over: %w", err)
 	}
 	s := NewServer(cfg, NewLogger(cfg, w))
+	s.count = h.Number - 1 // the session keeps its number
 	s.begin(n, h.Client)
 	defer s.forget(n)
 	n.readOnly, n.writeOnly, n.began = h.ReadOnly, n.module.WriteOnly, h.Began

@@ -111,6 +111,6 @@ func (n *session) ownLog() (done func()) {
 		n.log.Error("the module's log can't be used", "module", n.module.Name, "err", err.Error())
 		return func() {}
 	}
-	n.log = NewLogger(n.cfg, w).With("client", n.host.addr.String())
+	n.log = NewLogger(n.cfg, w).With("session", n.number, "client", n.client)
 	return done
 }

@@ -142,7 +142,8 @@ func (s *Server) begin(n *session, client string) bool {
 	}
 	s.count++
 	n.server, n.cfg, n.stats, n.began = s, cfg, NewStats(), time.Now()
-	n.log = s.log.With("session", s.count, "client", client)
+	n.number, n.client = s.count, client
+	n.log = s.log.With("session", n.number, "client", n.client)
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	n.full = cfg.MaxConnections > 0 && len(s.sessions)-s.joined >= cfg.MaxConnections
 	s.sessions[n] = struct{}{}

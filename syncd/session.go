@@ -31,6 +31,8 @@ type session struct {
 	net     net.Conn // nil: the session is on in and out
 	in, out *os.File
 	log     *slog.Logger
+	number  uint64 // for the log, as client
+	client  string
 	stats   *Stats
 	ctx     context.Context
 	cancel  context.CancelCauseFunc

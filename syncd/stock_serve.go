@@ -3,6 +3,7 @@ package syncd
 import (
 	"context"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -171,6 +172,9 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	}
 	k.note = func(note native.Note) {
 		v.log(note)
+		if v.module != nil && slices.Contains(meta.Notes(), note.Text) {
+			return // what the module's user may not do is the administrator's affair
+		}
 		if err := up.report(note); err != nil {
 			k.abort(err)
 		}
