@@ -215,9 +215,13 @@ func TestLikeStockDaemon(t *testing.T) {
 			}
 		})
 	}
-	if log, _ := readFile(t, filepath.Join(dir, "log")); !strings.Contains(log, "login failed") || !strings.Contains(log, "host denied") {
-		t.Errorf("the log does not say who was turned away:\n%s", log)
-	}
+	t.Run("log", func(t *testing.T) {
+		wantExit(t, asUser(t, "wrong", "-a", "rsync://joe@"+ours+"/auth/", t.TempDir()), 5)
+		log, _ := readFile(t, filepath.Join(dir, "log"))
+		if !regexp.MustCompile(`login failed.*module=auth user=joe`).MatchString(log) {
+			t.Errorf("does not say who was turned away:\n%s", log)
+		}
+	})
 }
 
 // TestDropsPrivileges has files of both dialects arrive as nobody's, in a place

@@ -150,14 +150,17 @@ func (s *Server) begin(n *session, client string) bool {
 	return true
 }
 
-// ServeOne serves the one client that is on in and out already: a socket twice,
+// ServeOne serves the one client that is on in and out already: the same socket,
 // as inetd leaves it, or the two ends of a remote shell. It owns both.
 func (s *Server) ServeOne(ctx context.Context, in, out *os.File) error {
 	n := &session{in: in, out: out, host: newHost(nil)}
 	client := "stdio"
-	if c, err := net.FileConn(in); err == nil { // a duplicate
+	if in == out {
+		c, err := net.FileConn(in) // of a duplicate
 		in.Close()
-		out.Close()
+		if err != nil {
+			return Exitf(ExitSocket, "take the connection over: %w", err)
+		}
 		n.net, n.host, client = c, newHost(c.RemoteAddr()), c.RemoteAddr().String()
 	} else if addr, err := netip.ParseAddr(firstField(os.Getenv("SSH_CONNECTION"))); err == nil {
 		n.host.addr, client = addr.Unmap(), addr.String()

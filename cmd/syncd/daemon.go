@@ -61,6 +61,10 @@ func runDaemon(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	}
 	if err := d.run(ctx, stderr); err != nil {
 		fmt.Fprintf(stderr, "syncd: %v\n", err)
+		var usage *usageError
+		if errors.As(err, &usage) {
+			return syncd.ExitUsage
+		}
 		return syncd.ExitCode(err)
 	}
 	return syncd.ExitOK
@@ -186,9 +190,9 @@ func (d *daemon) serveOne(ctx context.Context, cfg *config.Config, notes []rsync
 	}
 	log := syncd.NewLogger(cfg, w)
 	logNotes(log, notes)
-	out := os.Stdout
-	if isSocket(os.Stdin) {
-		out = os.Stdin
+	out := os.Stdin
+	if d.server { // stock's client may give its shell a socket for each direction
+		out = os.Stdout
 	}
 	return syncd.NewServer(cfg, log).ServeOne(ctx, os.Stdin, out)
 }
