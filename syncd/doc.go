@@ -16,6 +16,8 @@
 //	sources                 a source on several connections
 //	retry.go                another connection when one breaks
 //	stock_*.go              the same roles with stock rsync at the other end
+//	module, admit.go        who may have a module, and what for
+//	child.go                sessions that run with other ids, in other processes
 //
 // Call order: fill a Transfer and call Run once; or NewServer, Listen, Serve.
 //
