@@ -214,6 +214,9 @@ func (d *daemon) listen(ctx context.Context, cfg *config.Config, notes []rsyncd.
 	}
 	log := syncd.NewLogger(cfg, w)
 	logNotes(log, notes)
+	if err := syncd.CheckModules(cfg); err != nil { // these modules turn clients away
+		log.Error("configuration", "problem", err.Error())
+	}
 	unlock, err := syncd.WritePidFile(cfg.PidFile)
 	if err != nil {
 		return err
