@@ -305,14 +305,16 @@ func TestChangesOnTheWay(t *testing.T) {
 func TestMaxConnections(t *testing.T) {
 	dir := t.TempDir()
 	randomFile(t, filepath.Join(dir, "file"), 1<<20, 3)
-	addr := confDaemon(t, program, fmt.Sprintf("[m]\npath = %s\nmax connections = 1\ntimeout = 20\n", dir))
-	p, wait := begin(t, "rsync", "-a", "--bwlimit=100", stockURL(addr, "m/"), t.TempDir())
+	addr := confDaemon(t, program, fmt.Sprintf("uid = root\ngid = root\n[m]\npath = %s\nmax connections = 1\ntimeout = 20\n", dir))
+	c, err := net.Dial("tcp", addr)
+	check(t, err)
+	_, err = fmt.Fprint(c, "@RSYNCD: 32.0 sha512\nm\n")
+	check(t, err)
 	eventually(t, "the module is full", func() bool {
 		r := run(t, "rsync", stockURL(addr, "m/"))
 		return r.code == 5 && strings.Contains(r.stderr, "@ERROR: max connections (1) reached -- try again later")
 	})
-	check(t, p.Kill())
-	wait()
+	check(t, c.Close())
 	eventually(t, "there is room again", func() bool { return run(t, "rsync", stockURL(addr, "m/")).code == 0 })
 }
 
