@@ -46,7 +46,11 @@ func newBench(ctx context.Context, opt *options, mounts bool, progress io.Writer
 		return nil, err
 	}
 	b := &bench{opt: opt, mounts: mounts, dir: dir, rsync: rsync, syncd: filepath.Join(dir, "syncd"), trees: make(map[string]string), progress: progress}
-	b.programs = map[string]program{"stock": stockRsync(rsync), "syncd": syncd(b.syncd), "pump": barePump(self)}
+	theirs, ours := stockRsync(rsync), syncd(b.syncd)
+	b.programs = map[string]program{
+		"stock": theirs, "syncd": ours, "pump": barePump(self),
+		"stock to syncd": stockToSyncd{theirs, ours}, "syncd to stock": syncdToStock{ours, theirs},
+	}
 	if _, err := output(ctx, "go", "build", "-o", b.syncd, packagePath+"/cmd/syncd"); err != nil {
 		b.close()
 		return nil, err

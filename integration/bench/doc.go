@@ -18,6 +18,8 @@
 // own daemon; "syncd" is built from this module at the start; "pump" is the
 // least that moves a file from one process to another, sendfile to a socket
 // and splice to a file, with no verification at all (this program, run again).
+// "stock to syncd" is stock's client and our daemon, "syncd to stock" our client
+// and stock's daemon.
 //
 // # How it is measured
 //

@@ -126,7 +126,7 @@ func parseOptions(args []string, usage io.Writer) (*options, error) {
 // chooseRows are the rows that the options ask for, in the table's order.
 func chooseRows(opt *options) []*row {
 	var chosen []*row
-	for _, group := range [][]row{newFileRows, editRows, manyFilesRows, farRows, unchangedRows, searchRows, fanOutRows} {
+	for _, group := range [][]row{newFileRows, editRows, manyFilesRows, farRows, unchangedRows, searchRows, fanOutRows, mixedRows} {
 		for i := range group {
 			r := &group[i]
 			if opt.rows.MatchString(r.name) && !(opt.quick && r.quick.zero()) {

@@ -105,7 +105,12 @@ func (p stockRsync) daemon(t transfer) ([]string, error) {
 
 func (p stockRsync) client(t transfer) []string {
 	command := append([]string{string(p), "-a", "--stats"}, t.args...)
-	return append(command, t.inOrder(t.local+"/", fmt.Sprintf("rsync://%s/%s/", loopback(t.clientTo), module))...)
+	return append(command, t.inOrder(t.local+"/", stockURL(t))...)
+}
+
+// stockURL names the module in stock's dialect.
+func stockURL(t transfer) string {
+	return fmt.Sprintf("rsync://%s/%s/", loopback(t.clientTo), module)
 }
 
 var stockStat = regexp.MustCompile(`(?m)^(Number of regular files transferred|Literal data|Total bytes sent|Total bytes received): ([0-9,.]+)`)
