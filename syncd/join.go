@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ type gathering struct {
 // allows. end takes the offer back and waits for the streams.
 func (n *session) gather(answer *native.ServerHello, take func(*session) error) (g *gathering, end func()) {
 	streams := min(n.hello.Streams, n.cfg.MaxStreams)
+	if !slices.Contains(n.hello.Features, native.FeatureStreams) {
+		streams = 1
+	}
 	g = &gathering{limit: streams - 1, timeout: n.timeout(), ready: make(chan struct{}), take: take}
 	if streams <= 1 {
 		return g, func() {}
