@@ -15,11 +15,13 @@ const (
 	// second-level cache of the processor.
 	hashBlock = 256 << 10
 
-	// hashPiece is how much of a body is moved between two rounds of hashing,
-	// right before it is sent or after it has come. The one that comes second,
-	// the pump or the hash, finds it in the processor's cache. Two passes at the
-	// same time on two cores, each from memory, take a third longer.
-	hashPiece = 512 << 10
+	// sendPiece and recvPiece are how much of a body is moved between two rounds
+	// of hashing, right before it is sent and right after it has come. The one
+	// that comes second, the pump or the hash, finds it in the processor's cache.
+	// Two passes at the same time on two cores, each from memory, take a third
+	// longer.
+	sendPiece = 1 << 20
+	recvPiece = 512 << 10
 
 	// allocateFrom is the length of a range from which a system call that
 	// allocates its blocks at once is less than what it saves.

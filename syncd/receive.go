@@ -210,7 +210,7 @@ func (k *stream) body(j *job, off, n int64, b bodies) error {
 	k.stats.Literal.Add(n)
 	k.allocate(j, off, n)
 	for n > 0 {
-		m := min(n, hashPiece)
+		m := min(n, recvPiece)
 		err := b.RecvFile(j.file, off, m)
 		var fe *wire.FileError
 		switch {

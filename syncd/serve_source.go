@@ -264,7 +264,7 @@ func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 	}
 	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {
 		for done := int64(0); done < n; {
-			m := min(n-done, hashPiece)
+			m := min(n-done, sendPiece)
 			if known != nil {
 				m = n
 			} else if bad == nil {
