@@ -93,6 +93,10 @@ func (b *builder) run(file, basis *os.File, replaces bool) {
 	for op := range b.ops {
 		for n := int64(0); op.Len > 0 && !b.stop.Load(); op.Off, op.Src, op.Len = op.Off+n, op.Src+n, op.Len-n {
 			n = min(op.Len, buildPiece-op.Off%buildPiece)
+			if b.k.aborted() {
+				b.bad = append(b.bad, native.Range{Off: op.Off, N: op.Len})
+				break
+			}
 			if err := b.copy(file, basis, delta.Op{Off: op.Off, Src: op.Src, Len: n}); err != nil {
 				b.bad = append(b.bad, native.Range{Off: op.Off, N: n})
 				continue

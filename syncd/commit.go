@@ -66,6 +66,9 @@ func (k *sink) quiet() bool {
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
+	if j.phase != asking || j.fail != nil || j.err != nil {
+		k.freeSig(j) // the source holds it no more; a retry waits for room for another
+	}
 	switch {
 	case j.whole != nil:
 		k.partEnded(j)

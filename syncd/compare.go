@@ -404,7 +404,7 @@ func (k *sink) retryAll() error {
 	jobs := k.retries
 	k.retries = nil
 	k.mu.Unlock()
-	for _, j := range jobs {
+	for i, j := range jobs {
 		if j.tries > 0 {
 			k.stats.Redone.Add(1)
 		}
@@ -424,6 +424,9 @@ func (k *sink) retryAll() error {
 			err = k.add(j)
 		}
 		if err != nil {
+			k.mu.Lock()
+			k.retries = append(k.retries, jobs[i+1:]...) // dropAll sees to them
+			k.mu.Unlock()
 			return err
 		}
 	}

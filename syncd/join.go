@@ -30,7 +30,7 @@ type gathering struct {
 	take    func(n *session) error // serves one stream to its end
 
 	mu    sync.Mutex
-	count int // streams that have joined and not ended
+	count int // streams that have joined; none takes the place of one that broke
 	wg    sync.WaitGroup
 }
 
@@ -76,7 +76,7 @@ func (s *Server) gathering(token []byte) (found *gathering) {
 	return found
 }
 
-// enter counts a stream in, unless there are as many as were granted.
+// enter counts a stream in, unless there were as many as were granted.
 func (g *gathering) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,19 +88,14 @@ func (g *gathering) enter() bool {
 	return true
 }
 
-func (g *gathering) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.count--
-	g.wg.Done()
-}
+func (g *gathering) leave() { g.wg.Done() }
 
 // join makes the client's connection a stream of the session that its token is
 // of, until that or the stream ends.
 func (n *session) join() error {
 	g := n.server.gathering(n.hello.Token)
 	if g == nil || !g.enter() {
-		return n.refuseLate(native.CodeDenied, "no session takes this stream: it is over, or has as many as it may")
+		return n.refuseLate(native.CodeDenied, "no session takes this stream: it is over, or had as many as it may")
 	}
 	defer g.leave()
 	select {

@@ -135,7 +135,8 @@ func (k *sink) recheck(ctx context.Context, j *job) {
 	size := j.entry.Size
 	h := newHasher(k.alg, k.stats)
 	var have []native.Range
-	todo := 2 * size // records of a range that was sent twice are two
+	merge := 2 * native.MaxRanges // when to join what touches
+	todo := 2 * size              // records of a range that was sent twice are two
 	of := k.journalOf(j)
 	r := bufio.NewReader(io.NewSectionReader(j.staged.Journal, 0, math.MaxInt64))
 	end, damaged, err := readJournal(r, of, func(r journaled) bool {
@@ -144,8 +145,9 @@ func (k *sink) recheck(ctx context.Context, j *job) {
 		}
 		h.start()
 		if h.add(j.file, r.Off, r.N) == nil && bytes.Equal(h.digest(), r.digest) {
-			if have = append(have, r.Range); len(have) > 2*native.MaxRanges {
+			if have = append(have, r.Range); len(have) > merge {
 				have = mergeRanges(have)
+				merge = max(merge, 2*len(have))
 			}
 		}
 		return true

@@ -379,7 +379,13 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 	if err := native.SendServerHello(n.conn, answer); err != nil {
 		return err
 	}
-	k.wanted, k.opened = g.limit+1, func() { close(g.ready) }
+	var late []native.Note // what is to be said before there is a stream
+	k.wanted, k.opened = g.limit+1, func() {
+		close(g.ready)
+		for _, note := range late {
+			k.note(note)
+		}
+	}
 	k.note = func(note native.Note) {
 		if note.Error {
 			n.log.Warn("transfer", "problem", note.Text)
@@ -390,7 +396,7 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 	}
 	for _, a := range n.opt.AltDests {
 		if err := n.openAlt(k, root, dest, a); err != nil {
-			k.note(native.Note{Text: err.Error(), Error: true})
+			late = append(late, native.Note{Text: err.Error(), Error: true})
 		}
 	}
 	_, err = k.run(n.ctx)

@@ -139,6 +139,7 @@ type sink struct {
 	kept      map[string]bool // staging paths that the next run is to have
 	heldJobs  int             // of those, held by the committer
 	done      bool
+	cancel    context.CancelCauseFunc
 	bye       bool // all is done, and the source is told
 	byeOn     *stream
 	err       error
@@ -181,6 +182,11 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	defer k.spool.close()
 	defer k.copier.Close()
 	defer k.closeAlts()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	k.mu.Lock()
+	k.cancel = cancel
+	k.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { k.abort(context.Cause(ctx)) })
 	defer stop()
 
@@ -245,6 +251,9 @@ func (k *sink) abort(err error) {
 	defer k.mu.Unlock()
 	if k.err == nil {
 		k.err = err
+		if k.cancel != nil {
+			k.cancel(err) // what the worker is at
+		}
 		for _, s := range k.streams {
 			s.up.close()
 		}

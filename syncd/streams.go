@@ -154,7 +154,7 @@ func (k *sink) askAgain(j *job) {
 				j.bad = append(j.bad, native.Range{Off: off, N: end - off})
 			}
 		}
-		j.bad = mergeRanges(j.bad)
+		j.bad, j.rest = mergeRanges(append(j.bad, j.rest...)), nil
 		j.want, j.at = nil, 0
 		if len(j.bad) == 0 {
 			k.tasks <- task{job: j}
