@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,51 @@ func TestOneFileSystem(t *testing.T) {
 			t.Error("what is mounted arrived")
 		}
 	})
+}
+
+// TestOneFileSystemWithStock has nothing deleted below a mount point that is not
+// entered, unless stock does so among its own: below protocol 30 there is no word
+// for such a directory.
+func TestOneFileSystemWithStock(t *testing.T) {
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	writeTree(t, src, map[string]string{"file": "x", "sub/file": "x"})
+	for _, m := range []string{"mounted", "sub/mounted"} {
+		mountTmpfs(t, filepath.Join(src, m), "")
+		writeFile(t, filepath.Join(src, m, "inside"), "x")
+	}
+	ours, stock := serveDir(t, dir), stockDaemon(t, module{name: "m", path: dir})
+	client := []string{program, "sync"}
+	rsync := []string{"rsync", "-a"}
+	for _, option := range []string{"--delete", "--no-inc-recursive", "--protocol=30", "--protocol=29"} {
+		// left runs a client and returns what is left in its target.
+		left := func(t *testing.T, client []string, addr string, push bool) string {
+			t.Helper()
+			dst := filepath.Join(dir, "dst")
+			defer os.RemoveAll(dst)
+			writeTree(t, dst, map[string]string{"extraneous": "x", "sub/extraneous": "x",
+				"mounted/kept": "x", "mounted/deep/kept": "x", "sub/mounted/kept": "x"})
+			args := []string{stockURL(addr, "m/src/"), dst + "/"}
+			if push {
+				args = []string{src + "/", stockURL(addr, "m/dst/")}
+			}
+			mustRun(t, slices.Concat(client, []string{"-x", "--delete", option}, args)...)
+			return names(t, dst)
+		}
+		t.Run(option, func(t *testing.T) {
+			want := left(t, rsync, stock, false)
+			if kept := strings.Count(want, "kept"); kept != 3 && option != "--protocol=29" {
+				t.Fatalf("stock itself keeps\n%s", want)
+			}
+			if got := left(t, rsync, ours.addr, false); got != want {
+				t.Errorf("a stock client of our daemon leaves\n%s\nof stock's daemon\n%s", got, want)
+			}
+			want = left(t, rsync, stock, true)
+			if got := left(t, client, stock, true); got != want {
+				t.Errorf("our client leaves\n%s\nstock's\n%s", got, want)
+			}
+		})
+	}
 }
 
 // TestOwners keeps numbers with --numeric-ids, and numbers that have no name

@@ -111,7 +111,8 @@ func (x *stockSource) addDir(dir string) error {
 	var below []string
 	for after, more := "", true; more; {
 		var err error
-		// Names that can't be read are in the page, each on its own.
+		// Names that can't be read are in the page, each on its own. A mount point
+		// that is not entered has none; its entry has said so.
 		more, _, err = x.src.page(&native.List{Path: dir, After: after, Want: want}, &w)
 		if err != nil {
 			return x.listFailed(dir, err)
@@ -150,7 +151,8 @@ func (x *stockSource) addDir(dir string) error {
 }
 
 // addEntry adds one entry. A directory whose content is to follow goes to
-// below (flist.c:send_file1, make_file).
+// below (flist.c:send_file1, make_file). A mount point that is not entered is
+// marked: the peer deletes nothing in it, from protocol 30 on.
 func (x *stockSource) addEntry(dir string, e *wire.Entry, below *[]string) error {
 	a := x.session.Args
 	f := &rsync.File{Entry: *e}
@@ -164,8 +166,9 @@ func (x *stockSource) addEntry(dir string, e *wire.Entry, below *[]string) error
 		if !a.Recursive && !a.Dirs {
 			return x.tell(rsync.MsgInfo, "skipping directory "+Printable(f.Name))
 		}
-		f.TopDir, f.Content = arg, a.Recursive || root
-		if a.Recursive && !root {
+		mount := !root && x.src.oneFS && e.Dev != x.src.view.dev(f.Name)
+		f.TopDir, f.Content = arg, (a.Recursive || root) && !mount
+		if f.Content && !root {
 			*below = append(*below, f.Name)
 		}
 	case e.IsRegular() && a.Checksum:
