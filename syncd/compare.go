@@ -283,12 +283,16 @@ func (k *sink) begin(j *job) {
 	k.mu.Unlock()
 }
 
-// room waits until fewer than maxJobs are under way.
+// room waits until fewer than maxJobs are under way. A job that takes the place
+// of another has that one's.
 func (k *sink) room() error {
+	if k.renewing {
+		return nil
+	}
 	for {
 		k.mu.Lock()
 		full, err := k.inflight > maxJobs, k.err
-		if full && err == nil && len(k.retries) == 0 && k.batches == [2]*batch{} {
+		if full && err == nil && !k.behind() && k.batches == [2]*batch{} {
 			k.cond.Wait()
 		}
 		k.mu.Unlock()
@@ -298,7 +302,7 @@ func (k *sink) room() error {
 		case !full:
 			return nil
 		}
-		if err := k.retryAll(); err != nil {
+		if err := k.catchUp(); err != nil {
 			return err
 		}
 		if err := k.flush(); err != nil {
@@ -435,7 +439,7 @@ func (k *sink) retryAll() error {
 
 // again takes the new metadata of a file that had changed.
 func (k *sink) again(a arrived) error {
-	j, e := a.job, &k.buf
+	j, e := a.job, new(wire.Entry) // buf may be in use, see room
 	if a.fail != nil {
 		j.fail = a.fail
 		k.tasks <- task{job: j}
@@ -456,7 +460,9 @@ func (k *sink) again(a arrived) error {
 	if j.err == nil && j.fail.Status == native.StatusChanged {
 		k.mungeLink(e)
 		// The new job takes references of its own before this one's are gone.
+		k.renewing = true
 		err = k.entry(j.node, e, true, j)
+		k.renewing = false
 		j.superseded = true
 	}
 	k.tasks <- task{job: j}

@@ -52,8 +52,13 @@ func (k *sink) plan() error {
 
 // ready reports whether the planner has something to do. k.mu is held.
 func (k *sink) ready() bool {
-	return k.err != nil || k.done || len(k.pages) > 0 || len(k.retries) > 0 ||
-		len(k.relist) > 0 || len(k.scanned) > 0 || len(k.stack) > 0 && k.mayEnter()
+	return k.err != nil || k.done || len(k.pages) > 0 || k.behind() ||
+		len(k.scanned) > 0 || len(k.stack) > 0 && k.mayEnter()
+}
+
+// behind reports whether catchUp has something to do. k.mu is held.
+func (k *sink) behind() bool {
+	return len(k.retries) > 0 || len(k.renewed) > 0 || len(k.listings) > 0 && k.unanswered() < native.MaxLists
 }
 
 // mayEnter reports whether one more LIST may be under way. Stock's come in an
@@ -78,18 +83,13 @@ func (k *sink) takePage() (arrived, bool) {
 // step does one thing: retries first, since they hold resources, then pages,
 // which bring work, then new directories.
 func (k *sink) step(a arrived, page bool) error {
-	if err := k.listAgain(); err != nil {
-		return err
-	}
-	if err := k.retryAll(); err != nil {
+	if err := k.catchUp(); err != nil {
 		return err
 	}
 	if err := k.listScanned(); err != nil {
 		return err
 	}
 	switch {
-	case page && a.job != nil:
-		return k.again(a)
 	case page && a.fail != nil:
 		return k.listFailed(a)
 	case page && a.same:
@@ -115,11 +115,65 @@ func (k *sink) mayList() bool {
 	return k.mayEnter()
 }
 
-// list asks for a page of l.node, or for the entry of l.job.
+// catchUp goes on with what is under way: listings that had to wait, jobs to be
+// asked for again, and those whose file had changed.
+func (k *sink) catchUp() error {
+	if err := k.listMore(); err != nil {
+		return err
+	}
+	if err := k.retryAll(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	renewed := k.renewed
+	k.renewed = nil
+	k.mu.Unlock()
+	for _, a := range renewed {
+		if err := k.again(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list asks for a page of l.node, or for the entry of l.job, as soon as the source
+// has to take one more LIST.
 func (k *sink) list(l listing) error {
+	k.mu.Lock()
+	k.listings = append(k.listings, l)
+	k.mu.Unlock()
+	return k.listMore()
+}
+
+// listMore asks for what is to be listed, in order, up to native.MaxLists at a time.
+func (k *sink) listMore() error {
+	for {
+		k.mu.Lock()
+		if len(k.listings) == 0 || k.unanswered() >= native.MaxLists {
+			k.mu.Unlock()
+			return nil
+		}
+		s := k.primary()
+		if s == nil || k.err != nil {
+			k.mu.Unlock()
+			return errAborted
+		}
+		l := k.listings[0]
+		k.listings = k.listings[1:]
+		req := k.listRequest(&l)
+		s.lists = append(s.lists, l)
+		k.mu.Unlock()
+		if err := k.sent(s, s.up.Ask(req)); err != nil {
+			return err
+		}
+	}
+}
+
+// listRequest makes the LIST of a listing, under a new id.
+func (k *sink) listRequest(l *listing) *native.List {
 	k.ids++
 	l.id = k.ids
-	req := native.List{ID: l.id, Want: k.want(), Path: l.node.path, After: l.node.after}
+	req := &native.List{ID: l.id, Want: k.want(), Path: l.node.path, After: l.node.after}
 	switch mine := l.node.mine; {
 	case l.job != nil:
 		req.Want |= native.WantOne
@@ -127,30 +181,7 @@ func (k *sink) list(l listing) error {
 	case mine != nil && req.After == "":
 		req.Digest, l.digest = &mine.digest, true
 	}
-	k.mu.Lock()
-	s, err := k.primary(), k.err
-	if s != nil {
-		s.lists = append(s.lists, l)
-	}
-	k.mu.Unlock()
-	if s == nil || err != nil {
-		return errAborted
-	}
-	return k.sent(s, s.up.Ask(&req))
-}
-
-// listAgain asks once more for listings whose stream broke.
-func (k *sink) listAgain() error {
-	k.mu.Lock()
-	lists := k.relist
-	k.relist = nil
-	k.mu.Unlock()
-	for _, l := range lists {
-		if err := k.list(l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return req
 }
 
 // want is what listings are asked for with.

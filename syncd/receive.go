@@ -37,7 +37,11 @@ func (k *stream) onPage(id uint32, data []byte, more bool, flags uint8, fail *na
 		a.page.OtherFS = flags&native.PageOtherFS != 0
 		a.page.HadErrors = flags&native.PageHadErrors != 0
 	}
-	k.pages = append(k.pages, a)
+	if l.job != nil {
+		k.renewed = append(k.renewed, a)
+	} else {
+		k.pages = append(k.pages, a)
+	}
 	k.cond.Signal()
 	return nil
 }

@@ -96,6 +96,8 @@ type sink struct {
 	stack   []*node // with children that wait; depth first
 	buf     wire.Entry
 	pushing native.PageWriter
+	// a job is made that takes the place of one that is under way
+	renewing bool
 	// directories that were asked for with a digest, and were the same or not
 	hits, misses int
 	spool        spool // what to delete
@@ -126,12 +128,13 @@ type sink struct {
 	mu        sync.Mutex
 	cond      sync.Cond     // signals the planner
 	streams   []*stream     // in the order in which they came, the dead ones too
-	relist    []listing     // to be asked for again: their stream broke
+	listings  []listing     // to be asked for, once fewer are under way
 	whole     map[*job]bool // files of which parts are under way
 	peer      []byte        // the source's result
 	pages     []arrived
-	scanning  int     // in scans, or being looked at
-	scanned   []*node // looked at, to be asked for
+	renewed   []arrived // likewise, each about one file
+	scanning  int       // in scans, or being looked at
+	scanned   []*node   // looked at, to be asked for
 	retries   []*job
 	linkTasks []linkTask // for the committer
 	links     map[inode]*linkGroup

@@ -101,7 +101,7 @@ func (k *sink) moveOn(s *stream, err error) bool {
 	}
 	lists, reads, bye, again := s.lists, s.reads, k.bye, k.byeOn == s
 	s.lists, s.reads = nil, nil
-	k.relist = append(k.relist, lists...)
+	k.listings = append(k.listings, lists...)
 	k.cond.Broadcast()
 	k.mu.Unlock()
 	s.up.close()
@@ -203,12 +203,15 @@ func (k *sink) freest(part bool, sig int64) (best *stream) {
 	return best
 }
 
-// listing counts the listings under way. k.mu is held.
-func (k *sink) listing() (n int) {
+// listing counts the listings under way, and those to be asked for. k.mu is held.
+func (k *sink) listing() int { return k.unanswered() + len(k.listings) }
+
+// unanswered counts the LISTs that have no answer yet. k.mu is held.
+func (k *sink) unanswered() (n int) {
 	for _, s := range k.streams {
 		n += len(s.lists)
 	}
-	return n + len(k.relist)
+	return n
 }
 
 // sent takes the error of sending on a stream. One that broke has its receiver
