@@ -106,6 +106,12 @@ func (k *sink) end(j *job) {
 		return
 	case len(j.bad) > 0 && j.tries+1 < maxTries:
 		j.tries++
+		if j.phase == verifying && j.tries > 1 {
+			// The digests that came with the signature may be what is wrong.
+			// A whole file is checked by those that come with its ranges.
+			k.fetchWhole(j)
+			return
+		}
 		j.phase = fetching
 		k.retry(j)
 		return

@@ -215,7 +215,8 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 	k.retry(j)
 }
 
-// fetchWhole asks for all of a file whose basis is of no use.
+// fetchWhole asks for all of a file whose basis is of no use, or whose digests
+// are not.
 func (k *sink) fetchWhole(j *job) {
 	k.freeSig(j)
 	k.discard(j)

@@ -15,10 +15,12 @@ import (
 // before it reads, until the next change would get another one (see settle), and
 // looks again when it has read. Writes through a mapping may get it late. Then a
 // remembered digest is wrong, the sink sees that, and what it asks for again
-// is hashed anew.
+// is hashed anew, and remembered. What is hashed for -c is remembered, but never
+// taken from memory.
 
 // rememberFrom is the length in bytes from which digests of bodies are remembered:
-// what is shorter is hashed about as fast as it is looked up.
+// what is shorter is hashed about as fast as it is looked up. Those of segments,
+// which go with a signature, are remembered whatever their length.
 const rememberFrom = 1 << 20
 
 // sumKey returns the key of the sums of the file at p; ok is false if nothing

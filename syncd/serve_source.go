@@ -210,7 +210,7 @@ func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) er
 		s.stats.Transferred.Add(1)
 	}
 	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: r.Again}
-	if want.Version.Size >= rememberFrom || r.SumsOnly {
+	if want.Version.Size >= rememberFrom || r.Again {
 		send.key, send.keep = s.sumKey(want.Path, want.Version)
 	}
 	return sendFile(send, f, want, r.SumsOnly)
@@ -227,7 +227,7 @@ type fileSender struct {
 	pack    packing
 	key     cache.Key
 	keep    bool // what is hashed of the file is remembered
-	again   bool // it has arrived wrong: what is remembered may be
+	again   bool // it has arrived wrong: what is remembered may be, of any length
 }
 
 func (t *fileSender) failed(err error) error {
@@ -251,15 +251,16 @@ func (t *fileSender) data(off, n int64, final bool) (done bool, err error) {
 }
 
 // raw sends one DATA frame. What is not remembered of a body is hashed right
-// before it is sent, piece by piece.
+// before it is sent, piece by piece. Sums without bodies are always hashed: who
+// compares contents does not believe in times, by which digests are remembered.
 func (t *fileSender) raw(off, n int64, final bool) (done bool, err error) {
 	h := t.s.hash
 	h.start()
 	var bad error // what made the file unreadable, the stream being in step
-	key, keep := t.key, t.keep && (n >= rememberFrom || t.r.SumsOnly)
+	key, keep := t.key, t.keep && (n >= rememberFrom || t.again)
 	key.Off, key.N = off, n
 	var known []byte
-	if keep && !t.again {
+	if keep && !t.again && !t.r.SumsOnly {
 		known = t.s.sums.Get(key)
 	}
 	err = t.a.Data(t.r.ID, t.index, off, n, func(send native.SendFunc) (native.Trailer, error) {

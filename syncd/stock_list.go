@@ -1,7 +1,6 @@
 package syncd
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -184,33 +183,21 @@ func (x *stockSource) addEntry(dir string, e *wire.Entry, below *[]string) error
 	return err
 }
 
-// digest returns the digest of a file for its entry. One that can't be read gets
-// a digest that no file has (checksum.c:file_checksum).
+// digest returns the digest of a file for its entry, hashed anew: whoever wants
+// it does not believe in times. One that can't be read gets a digest that no file
+// has (checksum.c:file_checksum).
 func (x *stockSource) digest(f *rsync.File) []byte {
 	h := *x.hash
 	h.h = x.session.ListChecksum.NewList()
-	file, v, err := x.src.openAny(f.Name)
+	file, _, err := x.src.openAny(f.Name)
 	if err != nil {
 		return make([]byte, h.h.Size())
 	}
 	defer file.Close()
-	key, keep := x.src.sumKey(f.Name, v)
-	keep = keep && v.Size == f.Size
-	key.Alg, key.N = x.session.ListChecksum.String(), f.Size
-	if keep {
-		settle(v)
-		if sum := x.src.sums.Get(key); sum != nil {
-			return sum
-		}
-	}
 	if err := h.add(file, 0, f.Size); err != nil {
 		return make([]byte, h.h.Size())
 	}
-	sum := h.digest()
-	if keep && unchanged(file, v) == native.StatusOK {
-		x.src.sums.Put(key, bytes.Clone(sum))
-	}
-	return sum
+	return h.digest()
 }
 
 // unlisted reports an entry that is left out.

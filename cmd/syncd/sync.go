@@ -81,7 +81,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.BoolVarP(&f.opt.Xattrs, "xattrs", "X", false, "keep extended attributes")
 	fl.BoolVarP(&f.opt.Sparse, "sparse", "S", false, "turn blocks of zeros into holes; holes are always kept")
 	fl.BoolVar(&f.opt.NumericIDs, "numeric-ids", false, "keep numbers of owners rather than names")
-	fl.BoolVarP(&f.opt.Checksum, "checksum", "c", false, "compare contents rather than size and time")
+	fl.BoolVarP(&f.opt.Checksum, "checksum", "c", false, "compare contents rather than size and time: both sides hash every file of equal size anew")
 	fl.BoolVarP(&f.opt.Update, "update", "u", false, "leave files that are newer in DST")
 	fl.BoolVarP(&f.opt.WholeFile, "whole-file", "W", false, "send whole files, not what differs; always so between local paths")
 	fl.BoolVar(&f.noWhole, "no-whole-file", false, "send what differs, even between local paths")
