@@ -229,6 +229,10 @@ func TestStockHostileSenders(t *testing.T) {
 				f.w.Message(rsync.Message{Code: rsync.MsgErrorXfer, Text: "no\n"}),
 				f.w.Message(rsync.Message{Code: rsync.MsgNoSend, Value: int32(rec.NDX)}), f.finish())
 		})},
+		"that a file which was not asked for can't be sent": {"", ExitProtocol, play(func(f *fakeSender, rec rsync.Record, _ rsync.SumHead) error {
+			return errors.Join(
+				f.w.Message(rsync.Message{Code: rsync.MsgNoSend, Value: int32(rec.NDX) + 1}), f.finish())
+		})},
 		"a file that has vanished": {"", ExitVanished, play(func(f *fakeSender, rec rsync.Record, _ rsync.SumHead) error {
 			return errors.Join(
 				f.w.Message(rsync.Message{Code: rsync.MsgNoSend, Value: int32(rec.NDX)}),

@@ -76,15 +76,16 @@ func (a *stockUpstream) take(l *rsync.List) error {
 	if a.bye {
 		a.next = len(a.lists)
 	}
-	if a.ahead += 1 + l.Len(); a.ahead > maxListed {
+	if a.ahead += 1 + l.Len(); a.ahead+len(a.noContent) > maxListed {
 		return fmt.Errorf("%w: file lists further ahead than a sender may be", rsync.ErrProtocol)
 	}
 	return nil
 }
 
 // maxListed bounds what a sender has listed before it was asked for, in lists
-// and entries: stock stops at ten thousand entries, but for one directory of
-// any size and for empty ones.
+// and entries, and directories without content whose lists have not come: stock
+// stops at ten thousand entries, but for one directory of any size and for empty
+// ones.
 const maxListed = 4 << 20
 
 // splitList makes one list for each directory, the root's first.

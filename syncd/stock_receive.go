@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -177,8 +178,14 @@ func (a *stockUpstream) answered(p *pendingFile) error {
 // the answers to earlier requests, and in the midst of one.
 func (a *stockUpstream) noSend(ndx int) error {
 	a.mu.Lock()
-	a.unsent[ndx] = true
+	asked := slices.ContainsFunc(a.pend, func(p *pendingFile) bool { return p.id != 0 && p.ndx == ndx })
+	if asked {
+		a.unsent[ndx] = true
+	}
 	a.mu.Unlock()
+	if !asked {
+		return fmt.Errorf("%w: index %d can't be sent, and was not asked for", rsync.ErrProtocol, ndx)
+	}
 	if a.busy {
 		return nil
 	}
