@@ -19,6 +19,11 @@ import (
 // the owners of one are not known at the other end.
 const maxMisses = 32
 
+// maxScanned is how many bytes the entries of a directory may have, encoded, for
+// its digest to be asked about: more do not fit into the one page that SAME stands
+// for, by far. It bounds what looking ahead holds in memory.
+const maxScanned = 8 * pageBytes
+
 // ownDir is what a sink remembers of its own directory until the answer comes.
 type ownDir struct {
 	digest  [native.DigestLen]byte
@@ -77,7 +82,9 @@ func (k *sink) scan(n *node, d *native.DirDigest) *ownDir {
 		if n.dir.EntryInto(name, want, &e) != nil || !k.settledEntry(n, &e) {
 			return nil
 		}
-		d.Add(&e)
+		if d.Add(&e); d.Len() > maxScanned || len(own.dirs) > maxScanned {
+			return nil
+		}
 		own.entries++
 		switch {
 		case e.IsRegular():
@@ -97,9 +104,10 @@ func (k *sink) scan(n *node, d *native.DirDigest) *ownDir {
 
 // settledEntry reports whether an entry of this side, were it the source's too,
 // would need nothing: that its owner's name means its owner here, that its kind
-// is made, that it is no hard link whose others are elsewhere.
+// is made, that it is no symlink that would get another target, nor a hard link
+// whose others are elsewhere.
 func (k *sink) settledEntry(n *node, e *wire.Entry) bool {
-	return k.meta.Diff(e, e) == 0 && k.meta.Makes(e) &&
+	return k.meta.Diff(e, e) == 0 && k.meta.Makes(e) && !(k.munge && e.IsSymlink()) &&
 		(!k.opt.HardLinks || e.IsDir() || e.Nlink == 1) &&
 		(k.hidden == nil || !k.forbidden(n.join(e.Name), e.IsDir()))
 }

@@ -29,10 +29,20 @@ type DirDigest struct {
 // NewDirDigest returns the digest of no entries yet. h is the session's digest.
 func NewDirDigest(h hash.Hash) *DirDigest { return &DirDigest{h: h} }
 
+// maxKeptBuf is how large a buffer is kept for the next directory, in bytes: one
+// with large attributes is rare.
+const maxKeptBuf = 256 << 10
+
 // Reset begins a directory that is listed for want.
 func (d *DirDigest) Reset(want uint8) {
+	if cap(d.buf) > maxKeptBuf {
+		d.buf = nil
+	}
 	d.buf, d.links = d.buf[:0], want&WantLinks != 0
 }
+
+// Len is how many bytes the entries that were added take, encoded, in memory.
+func (d *DirDigest) Len() int { return len(d.buf) }
 
 // Add adds an entry.
 func (d *DirDigest) Add(e *wire.Entry) {

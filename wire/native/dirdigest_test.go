@@ -94,3 +94,17 @@ func TestDirDigest(t *testing.T) {
 		t.Error("which entries there are does not count")
 	}
 }
+
+// TestDirDigestForgetsLargeBuffers has a directory with large attributes cost
+// memory only while it is looked at.
+func TestDirDigestForgetsLargeBuffers(t *testing.T) {
+	d := NewDirDigest(hash128{xxh3.New()})
+	d.Reset(0)
+	d.Add(&wire.Entry{Name: "a", Mode: unix.S_IFREG, Nlink: 1, Xattrs: []wire.Xattr{{Name: "user.a", Value: make([]byte, 2*maxKeptBuf)}}})
+	if d.Len() < 2*maxKeptBuf {
+		t.Fatalf("%d bytes were added", d.Len())
+	}
+	if d.Reset(0); cap(d.buf) > maxKeptBuf || d.Len() != 0 {
+		t.Errorf("%d bytes are kept, %d of them in use", cap(d.buf), d.Len())
+	}
+}
