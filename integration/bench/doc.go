@@ -15,7 +15,8 @@
 //
 // Each row of the table is one job, done by several contenders: "stock" is the
 // rsync on this machine with its defaults (-a), pulling from or pushing to its
-// own daemon; "syncd" is built from this module at the start; "pump" is the
+// own daemon; "syncd" is built from this module at the start, and its daemon told
+// not to force what it gets to the disk, as stock does not (fsync: none); "pump" is the
 // least that moves a file from one process to another, sendfile to a socket
 // and splice to a file, with no verification at all (this program, run again).
 // "stock to syncd" is stock's client and our daemon, "syncd to stock" our client
