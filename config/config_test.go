@@ -153,10 +153,14 @@ func TestLoopbackAddresses(t *testing.T) {
 }
 
 func TestSystemdUnit(t *testing.T) {
-	for _, line := range []string{"[Unit]", "[Service]", "Type=notify", "ProtectSystem=strict", "NoNewPrivileges=yes", "[Install]"} {
+	for _, line := range []string{"[Unit]", "[Service]", "Type=notify", "KillMode=mixed", "ProtectSystem=strict", "NoNewPrivileges=yes", "[Install]"} {
 		if !strings.Contains(SystemdUnit, line+"\n") {
 			t.Errorf("no line %q", line)
 		}
+	}
+	// A session with the ids of a module can be ended only with it.
+	if !strings.Contains(SystemdUnit, " CAP_KILL ") {
+		t.Error("the capability to end sessions is not in the bounding set")
 	}
 }
 

@@ -238,6 +238,7 @@ func (d *daemon) listen(ctx context.Context, cfg *config.Config, notes []rsyncd.
 		}
 	}()
 	ready()
+	notifyReady(log)
 	s.Serve(ctx, listeners...)
 	log.Info("stopped")
 	return nil

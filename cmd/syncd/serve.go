@@ -78,6 +78,7 @@ sessions to come use it, listeners stay; a bad file changes nothing.`,
 				log.Info("configuration read", "modules", len(cfg.Modules))
 			}
 		}()
+		notifyReady(log)
 		s.Serve(c.Context(), listeners...)
 		log.Info("stopped")
 		return nil
