@@ -41,9 +41,9 @@ var moduleParams = map[string]func(l *loader, m *config.Module, v string) error{
 	"logfile":       func(_ *loader, m *config.Module, v string) error { m.LogFile = v; return nil },
 	"filter":        func(_ *loader, m *config.Module, v string) error { m.Filter = rules(v); return nil },
 	"includefrom":   func(_ *loader, m *config.Module, v string) error { m.IncludeFrom = v; return nil },
-	"include":       func(_ *loader, m *config.Module, v string) error { m.Include = rules(v); return nil },
+	"include":       func(_ *loader, m *config.Module, v string) error { m.Include = patterns(v); return nil },
 	"excludefrom":   func(_ *loader, m *config.Module, v string) error { m.ExcludeFrom = v; return nil },
-	"exclude":       func(_ *loader, m *config.Module, v string) error { m.Exclude = rules(v); return nil },
+	"exclude":       func(_ *loader, m *config.Module, v string) error { m.Exclude = patterns(v); return nil },
 	"uid":           func(_ *loader, m *config.Module, v string) error { m.UID = v; return nil },
 	"gid":           func(_ *loader, m *config.Module, v string) error { m.GID = list(v); return nil },
 	"numericids":    func(l *loader, _ *config.Module, v string) error { return boolean3(v, &l.numeric) },
@@ -191,11 +191,20 @@ var ruleNames = []string{"exclude", "include", "hide", "show", "protect", "risk"
 
 // rules cuts a list of filter rules at blanks, but not between a rule's name
 // and its pattern: "- /foo - /bar" is two rules.
-func rules(v string) []string {
+func rules(v string) []string { return cut(v, wantsPattern) }
+
+// patterns cuts a list of include or exclude. It knows no names of rules but "-"
+// and "+": any other word is a pattern (exclude.c: XFLG_OLD_PREFIXES).
+func patterns(v string) []string {
+	return cut(v, func(word string) bool { return word == "-" || word == "+" })
+}
+
+// cut cuts a list at blanks, but not behind a word that opens a rule.
+func cut(v string, opens func(word string) bool) []string {
 	var out []string
 	words := strings.Fields(v)
 	for i := 0; i < len(words); i++ {
-		if rule := words[i]; i+1 < len(words) && wantsPattern(rule) {
+		if rule := words[i]; i+1 < len(words) && opens(rule) {
 			out = append(out, rule+" "+words[i+1])
 			i++
 			continue

@@ -304,3 +304,31 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestRules covers how lists of patterns and of filter rules are cut.
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		name, line string
+		want       []string
+	}{
+		{"words that filter knows as rules", "exclude = include lib", []string{"include", "lib"}},
+		{"a word of letters that filter knows", "exclude = Press /private", []string{"Press", "/private"}},
+		{"a prefix with a modifier", "exclude = -s /a .- /b", []string{"-s", "/a", ".-", "/b"}},
+		{"prefixes", "exclude = - /a + /b /c", []string{"- /a", "+ /b", "/c"}},
+		{"a prefix at the end", "exclude = /a -", []string{"/a", "-"}},
+		{"include", "include = hide /a - /b", []string{"hide", "/a", "- /b"}},
+		{"filter", "filter = include lib - /a -s /b", []string{"include lib", "- /a", "-s /b"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := write(t, map[string]string{"rsyncd.conf": "[m]\npath = /m\n" + c.line + "\n"})
+			got, _, err := Load(filepath.Join(dir, "rsyncd.conf"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := got.Modules[0]
+			if d := cmp.Diff(c.want, append(append(m.Exclude, m.Include...), m.Filter...)); d != "" {
+				t.Errorf("want -, got +\n%s", d)
+			}
+		})
+	}
+}
