@@ -132,7 +132,8 @@ Clients that may connect: addresses, networks as address/bits or address/mask,
 names of hosts, or patterns of names. Who is in neither list may connect, unless
 there is only this one.`},
 		{Path: "modules[].hosts_deny", Type: typeStrings, Default: []string{}, Doc: `
-Clients that may not connect, unless "hosts_allow" has them.`},
+Clients that may not connect, unless "hosts_allow" has them. A name whose
+addresses can't be found turns all others away.`},
 		{Path: "modules[].reverse_lookup", Type: typeBool, Default: true, Doc: `
 Look up the names of clients.`},
 		{Path: "modules[].forward_lookup", Type: typeBool, Default: true, Doc: `

@@ -2,7 +2,6 @@ package syncd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -154,7 +153,8 @@ func (m *module) allowed(ctx context.Context, h *host) bool {
 }
 
 // matchesAny reports whether one of the patterns means the host. unsure is the
-// answer if a name can't be looked up just now: it never lets anyone in.
+// answer if a name can't be looked up, whatever the name server says of it: it
+// never lets anyone in (access.c:match_hostname).
 func (m *module) matchesAny(ctx context.Context, patterns []hostPattern, h *host, unsure bool) bool {
 	for i := range patterns {
 		p := &patterns[i]
@@ -171,14 +171,13 @@ func (m *module) matchesAny(ctx context.Context, patterns []hostPattern, h *host
 		if ok, _ := path.Match(p.name, strings.ToLower(name)); ok {
 			return true
 		}
-		if !m.LooksUpHosts() || strings.ContainsAny(p.name, "*?[") {
+		if !m.LooksUpHosts() || !isHostname(p.name) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, lookupTime)
 		addrs, err := h.forward(ctx, p.name)
 		cancel()
-		var dns *net.DNSError
-		if err != nil && !(errors.As(err, &dns) && dns.IsNotFound) {
+		if err != nil {
 			if unsure {
 				return true
 			}
@@ -189,4 +188,10 @@ func (m *module) matchesAny(ctx context.Context, patterns []hostPattern, h *host
 		}
 	}
 	return false
+}
+
+// isHostname tells a name that may have addresses from a pattern, and from what
+// was meant for an address.
+func isHostname(name string) bool {
+	return !strings.ContainsAny(name, ":/*?[") && strings.Trim(name, ".0123456789") != ""
 }
