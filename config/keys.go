@@ -151,8 +151,9 @@ if the daemon runs as root.`},
 		{Path: "modules[].auth_digest", Type: typeString, Default: "", Values: []string{"sha512", "sha256", "sha1", "md5", "md4"}, Doc: `
 The weakest digest for passwords. Without one, whatever the client has.`},
 		{Path: "modules[].refuse_options", Type: typeStrings, Default: []string{}, Doc: `
-Options that stock clients may not use: names, letters, or patterns; a "!" in
-front allows what an earlier one refuses.`},
+Options that clients may not use: names, letters, or patterns; a "!" in front
+allows what an earlier one refuses. They are stock rsync's, and hold for native
+clients as they do for stock ones.`},
 		{Path: "modules[].dont_compress", Type: typeBool, Default: false, Doc: `
 Send everything uncompressed, whatever the client asks for.`},
 		{Path: "modules[].max_verbosity", Type: typeInt, Default: 1, Doc: `

@@ -112,3 +112,24 @@ func firstLine(s string) string {
 	}
 	return s
 }
+
+// TestRefusedOptions has a module refuse what a native client asks for.
+func TestRefusedOptions(t *testing.T) {
+	dir := t.TempDir()
+	writeTree(t, dir, map[string]string{"served/old": "x", "src/new": "y"})
+	src, dst := filepath.Join(dir, "src")+"/", filepath.Join(dir, "dst")+"/"
+	d := serve(t, daemonConfig{modules: []module{
+		{name: "m", path: filepath.Join(dir, "served"), writable: true, keys: "refuse_options: [delete, c]"},
+	}})
+	for option, says := range map[string]string{"--delete": "refuse --delete", "-c": "refuse --checksum (-c)"} {
+		r := run(t, program, "sync", option, src, d.url("m/"))
+		wantExit(t, r, 4)
+		oneClearLine(t, r, "syncd: ", says)
+	}
+	wantExit(t, run(t, program, "sync", "-c", d.url("m/"), dst), 4)
+	mustRun(t, program, "sync", "--delete", d.url("m/"), dst)
+	mustRun(t, program, "sync", src, d.url("m/"))
+	wantFile(t, filepath.Join(dir, "served/old"), "x")
+	wantFile(t, filepath.Join(dir, "served/new"), "y")
+	d.alive()
+}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
 // TestHosts covers hosts_allow and hosts_deny.
@@ -155,5 +156,45 @@ func TestAuthRules(t *testing.T) {
 		if _, err := parseAuthRules([]string{bad}); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
+	}
+}
+
+// TestNativeRefusals covers refuse_options for native clients.
+func TestNativeRefusals(t *testing.T) {
+	none := int64(0)
+	all := Options{HardLinks: true, ACLs: true, Xattrs: true, Sparse: true, NumericIDs: true, OneFS: true, Timeout: 5, DryRun: true, Checksum: true,
+		Update: true, Delete: true, MaxDelete: &none, Fsync: FsyncFile, Inplace: true, AppendVerify: true, Partial: true, PartialDir: []byte("."),
+		Fuzzy: true, AltDests: []AltDest{{LinkDest, []byte(".")}, {CopyDest, []byte("--server")}}, Compress: CompressAuto, Level: 22, WholeFile: true,
+		BlockSize: 1 << 20, Itemize: true}
+	for _, c := range []struct {
+		name, refuse string
+		pull         bool
+		opt          Options
+		want         string // behind the stock text, "" if nothing is refused
+	}{
+		{"nothing, push", "", false, all, ""},
+		{"nothing, pull", "", true, all, ""},
+		{"deletion", "delete", false, Options{Delete: true}, "--delete"},
+		{"deletion at the client", "delete", true, Options{Delete: true}, ""},
+		{"another option", "delete", false, Options{Checksum: true}, ""},
+		{"checksum of a pull", "c", true, Options{Checksum: true}, "--checksum (-c)"},
+		{"dry run of a pull", "dry-run", true, Options{DryRun: true}, "--dry-run (-n)"},
+		{"compression", "compress", true, Options{Compress: CompressAuto}, "--compress (-z)"},
+		{"a level alone", "compress", true, Options{Level: 3}, ""},
+		{"writing in place as partial files", "partial", false, Options{Inplace: true}, "--partial"},
+		{"appending", "append", false, Options{AppendVerify: true}, "--append"},
+		{"a name as a partial directory", "partial-dir", false, Options{PartialDir: []byte(".p")}, "--partial-dir"},
+		{"links to other trees", "link-dest", false, all, "--link-dest"},
+		{"syncing", "fsync", false, Options{Fsync: FsyncCommit}, "--fsync"},
+		{"everything", "*", true, Options{}, "--links (-l)"},
+		{"everything but -a", "* !a", true, Options{}, ""},
+		{"everything but -a, and more", "* !a", true, Options{Xattrs: true}, "--xattrs (-X)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.opt.refusedBy(append(rsync.Refusals{}, strings.Fields(c.refuse)...), c.pull)
+			if (err == nil) != (c.want == "") || err != nil && err.Error() != "The server is configured to refuse "+c.want {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
 	}
 }

@@ -70,7 +70,9 @@ func ExitCode(err error) int {
 			return fatal.Code
 		}
 		return ExitStream
-	case errors.As(err, &refused), errors.As(err, &notNative):
+	case errors.As(err, &refused) && refused.Code == native.CodeOption:
+		return ExitUnsupported
+	case refused != nil, errors.As(err, &notNative):
 		return ExitStart
 	case errors.Is(err, context.Canceled):
 		return ExitSignal

@@ -228,6 +228,9 @@ func (n *session) admit() (*native.ServerHello, error) {
 	if err := n.decodeHello(); err != nil {
 		return nil, err
 	}
+	if err := n.opt.refusedBy(m.refuse, h.Role == native.RolePull); err != nil {
+		return nil, refuse(native.CodeOption, err.Error())
+	}
 	if d := n.prepare(); d != nil {
 		return nil, refuse(d.code, d.text)
 	}

@@ -26,6 +26,7 @@ func TestExitCodes(t *testing.T) {
 		{"success", nil, ExitOK},
 		{"a code of its own", fmt.Errorf("x: %w", Exitf(ExitMaxDelete, "y")), ExitMaxDelete},
 		{"a refusal", &native.RefusedError{Code: native.CodeDenied}, ExitStart},
+		{"a refused option", &native.RefusedError{Code: native.CodeOption}, ExitUnsupported},
 		{"a peer that is no syncd", &native.NotNativeError{}, ExitStart},
 		{"what the peer says", &native.FatalError{Code: 23}, 23},
 		{"nonsense that the peer says", &native.FatalError{Code: 900}, ExitStream},

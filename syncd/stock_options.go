@@ -128,10 +128,41 @@ func stockFilters(rules []string, protocol int, deleteExcluded bool) (*filter.Li
 // What the sink does on this side of a pull, the server need not know.
 func (t *Transfer) stockArgs(pull bool) (*rsync.Args, error) {
 	o := &t.Options
+	if o.BlockSize > maxStockBlock {
+		return nil, Exitf(ExitUsage, "a block size of %d is more than the %d that rsync takes", o.BlockSize, maxStockBlock)
+	}
+	a := o.stockArgs(pull)
+	a.Timeout = int(t.Timeout / time.Second)
+	if c := t.Stock.Compress; c != "" {
+		a.Compress, a.CompressChoice = c != "none", ""
+		if a.Compress && c != "auto" {
+			a.CompressChoice = c
+		}
+	}
+	a.ChecksumChoice = t.Stock.Checksum
+	if len(a.CompareDest) > 0 && len(a.CopyDest) > 0 || len(a.LinkDest) > 0 && len(a.CompareDest)+len(a.CopyDest) > 0 {
+		return nil, Exitf(ExitUnsupported, "rsync takes --compare-dest, --copy-dest or --link-dest, not two of them")
+	}
+	t.offerCapabilities(a)
+	return a, nil
+}
+
+func (t *Transfer) offerCapabilities(a *rsync.Args) {
+	if a.OfferIncRecurse() && !t.Stock.Whole {
+		a.Capabilities = "i"
+	}
+	a.Capabilities += rsync.CapLetters
+}
+
+// maxStockBlock is the largest block that stock takes (rsync.h:MAX_BLOCK_SIZE).
+const maxStockBlock = 128 << 10
+
+// stockArgs says what the options do in the words of stock.
+func (o *Options) stockArgs(pull bool) *rsync.Args {
 	a := &rsync.Args{
 		Sender: pull, Recursive: true, Links: true, Perms: true, Times: true, Owner: true, Group: true,
 		Devices: true, Specials: true, ACLs: o.ACLs, Checksum: o.Checksum, NumericIDs: o.NumericIDs, Sparse: o.Sparse,
-		Timeout: int(t.Timeout / time.Second),
+		Timeout: int(o.Timeout), BlockSize: int(o.BlockSize),
 	}
 	count := func(n *int, on bool) {
 		if on {
@@ -148,37 +179,14 @@ func (t *Transfer) stockArgs(pull bool) (*rsync.Args, error) {
 			a.CompressLevel = &o.Level
 		}
 	}
-	if c := t.Stock.Compress; c != "" {
-		a.Compress, a.CompressChoice = c != "none", ""
-		if a.Compress && c != "auto" {
-			a.CompressChoice = c
-		}
-	}
-	a.ChecksumChoice = t.Stock.Checksum
-	if o.BlockSize > maxStockBlock {
-		return nil, Exitf(ExitUsage, "a block size of %d is more than the %d that rsync takes", o.BlockSize, maxStockBlock)
-	}
-	a.BlockSize = int(o.BlockSize)
 	if !pull {
-		return t.pushArgs(a)
+		o.pushArgs(a)
 	}
-	t.offerCapabilities(a)
-	return a, nil
+	return a
 }
-
-func (t *Transfer) offerCapabilities(a *rsync.Args) {
-	if a.OfferIncRecurse() && !t.Stock.Whole {
-		a.Capabilities = "i"
-	}
-	a.Capabilities += rsync.CapLetters
-}
-
-// maxStockBlock is the largest block that stock takes (rsync.h:MAX_BLOCK_SIZE).
-const maxStockBlock = 128 << 10
 
 // pushArgs adds what the server needs to know to be the sink.
-func (t *Transfer) pushArgs(a *rsync.Args) (*rsync.Args, error) {
-	o := &t.Options
+func (o *Options) pushArgs(a *rsync.Args) {
 	a.DryRun, a.Update, a.Inplace, a.Partial = o.DryRun, o.Update, o.Inplace, o.Partial
 	a.PartialDir = string(o.PartialDir)
 	a.Fsync = o.Fsync == FsyncCommit || o.Fsync == FsyncFile
@@ -202,13 +210,18 @@ func (t *Transfer) pushArgs(a *rsync.Args) (*rsync.Args, error) {
 		to := map[AltKind]*[]string{CompareDest: &a.CompareDest, CopyDest: &a.CopyDest, LinkDest: &a.LinkDest}[d.Kind]
 		*to = append(*to, string(d.Path))
 	}
-	if len(a.CompareDest) > 0 && len(a.CopyDest) > 0 || len(a.LinkDest) > 0 && len(a.CompareDest)+len(a.CopyDest) > 0 {
-		return nil, Exitf(ExitUnsupported, "rsync takes --compare-dest, --copy-dest or --link-dest, not two of them")
-	}
 	a.LogFormat = "X" // nothing is logged here
 	if o.Itemize || o.Names {
 		a.LogFormat = "%i"
 	}
-	t.offerCapabilities(a)
-	return a, nil
+}
+
+// refusedBy returns the first option that a module refuses, by the name and in
+// the direction in which a stock client would send it.
+func (o *Options) refusedBy(refuse rsync.Refusals, pull bool) error {
+	a := o.stockArgs(pull)
+	a.DryRun = o.DryRun // which stock says on a pull too
+	head, tail := a.Build(rsync.MaxProtocol)
+	_, err := rsync.ParseArgs(append(head, tail...), refuse)
+	return err
 }

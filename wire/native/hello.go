@@ -57,6 +57,7 @@ const (
 	CodeReadOnly Code = "read-only"
 	CodeBusy     Code = "busy"
 	CodeRefused  Code = "refused"
+	CodeOption   Code = "option"
 	CodePath     Code = "path"
 )
 

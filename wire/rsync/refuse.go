@@ -29,7 +29,7 @@ const archiveLetters = "rdlptgoD"
 // the first.
 var implied = map[string]string{
 	"delete-before": "delete", "delete-during": "delete", "delete-delay": "delete", "delete-after": "delete", "delete-excluded": "delete",
-	"del": "delete", "delete-missing-args": "delete", "append": "inplace", "partial-dir": "partial", "delay-updates": "partial",
+	"del": "delete", "delete-missing-args": "delete", "append": "inplace", "inplace": "partial", "partial-dir": "partial", "delay-updates": "partial",
 	"compress-level": "compress", "compress-choice": "compress", "zc": "compress", "new-compress": "compress", "old-compress": "compress",
 }
 
@@ -42,8 +42,10 @@ func (r Refusals) refuses(long string, letter byte, sender bool) string {
 	if r.matches(long, letter) {
 		return long
 	}
-	if base := implied[long]; base != "" && r.matches(base, 0) {
-		return base
+	for base := implied[long]; base != ""; base = implied[base] {
+		if r.matches(base, 0) {
+			return base
+		}
 	}
 	return ""
 }

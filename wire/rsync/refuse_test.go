@@ -34,6 +34,9 @@ func TestRefusals(t *testing.T) {
 		{"refused without a word", "x", "--server --sender --copy-devices . m/", "--copy-devices"},
 		{"allowed by name", "!copy-devices", "--server --sender --copy-devices . m/", ""},
 		{"what another comes down to", "partial", "--server --partial-dir .p . m/", "--partial"},
+		{"writing in place as partial files", "partial", "--server --inplace . m/", "--partial"},
+		{"appending as writing in place", "inplace partial", "--server --append . m/", "--inplace"},
+		{"appending as partial files", "partial", "--server --append . m/", "--partial"},
 		{"compression by its choice", "compress", "--server --compress-choice=lz4 . m/", "--compress (-z)"},
 		{"a negation", "no-*", "--server --no-r . m/", "--no-r"},
 	} {
