@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path"
 	"strings"
 	"time"
+
+	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
 // lookupTime bounds what a name server may take.
@@ -38,7 +39,10 @@ func parseHost(item string) (h hostPattern, err error) {
 	text, mask, masked := strings.Cut(item, "/")
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		if _, bad := path.Match(item, ""); bad != nil || masked {
+		if bad := rsync.CheckPattern(item); bad != nil {
+			return h, bad
+		}
+		if masked {
 			return h, fmt.Errorf("%s is neither an address, a network nor a pattern of names", item)
 		}
 		return hostPattern{name: strings.ToLower(item)}, nil
@@ -168,7 +172,7 @@ func (m *module) matchesAny(ctx context.Context, patterns []hostPattern, h *host
 			return true
 		}
 		name := h.lookedUp(ctx, m.LooksUpNames())
-		if ok, _ := path.Match(p.name, strings.ToLower(name)); ok {
+		if rsync.MatchName(p.name, strings.ToLower(name)) {
 			return true
 		}
 		if !m.LooksUpHosts() || !isHostname(p.name) {

@@ -39,6 +39,8 @@ func TestHosts(t *testing.T) {
 		{name: "denied but allowed", allow: "192.0.2.1", deny: "*", addr: "192.0.2.1", want: true},
 		{name: "in neither list", allow: "192.0.2.1", deny: "192.0.2.2", addr: "192.0.2.3", want: true},
 		{name: "a pattern", allow: "*.Example", addr: "192.0.2.9", host: "b.example", want: true},
+		{name: "a class that is negated", deny: "[!b]*.example", addr: "192.0.2.9", host: "b.example", want: true},
+		{name: "a class that is negated, of another name", deny: "[!b]*.example", addr: "192.0.2.9", host: "c.example"},
 		{name: "a pattern without lookups", allow: "*.example", addr: "192.0.2.9", host: "b.example", noReverse: true},
 		{name: "a name", allow: "a.example", addr: "192.0.2.1", want: true},
 		{name: "a name without lookups", allow: "a.example", addr: "192.0.2.1", noForward: true},
@@ -72,7 +74,7 @@ func TestHosts(t *testing.T) {
 			}
 		})
 	}
-	for _, bad := range []string{"@group", "1.2.3.4/33", "1.2.3.4/x", "1.2.3.4/-1", "a/b", "[", "::1/255.0.0.0"} {
+	for _, bad := range []string{"@group", "1.2.3.4/33", "1.2.3.4/x", "1.2.3.4/-1", "a/b", "[", "[[:alpha:]]*", "::1/255.0.0.0"} {
 		if _, err := parseHosts([]string{bad}); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
@@ -152,7 +154,7 @@ func TestAuthRules(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", user, got, want)
 		}
 	}
-	for _, bad := range []string{"joe:admin", "@", ":ro", "[x"} {
+	for _, bad := range []string{"joe:admin", "@", ":ro", "[x", "[[:alpha:]]*"} {
 		if _, err := parseAuthRules([]string{bad}); err == nil {
 			t.Errorf("%s is taken", bad)
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/user"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -42,8 +41,11 @@ func parseAuthRules(items []string) (rules []authRule, err error) {
 			}
 		}
 		r.pattern, r.group = strings.CutPrefix(r.pattern, "@")
-		if _, err := path.Match(r.pattern, ""); err != nil || r.pattern == "" {
+		if r.pattern == "" {
 			return nil, fmt.Errorf("%s is no pattern of users or groups", item)
+		}
+		if err := rsync.CheckPattern(r.pattern); err != nil {
+			return nil, err
 		}
 		rules = append(rules, r)
 	}
@@ -58,7 +60,7 @@ func match(rules []authRule, name string) (r *authRule, group string) {
 	for i := range rules {
 		r := &rules[i]
 		if !r.group {
-			if ok, _ := path.Match(r.pattern, name); ok {
+			if rsync.MatchName(r.pattern, name) {
 				return r, ""
 			}
 			continue
@@ -67,7 +69,7 @@ func match(rules []authRule, name string) (r *authRule, group string) {
 			groups, looked = groupsOf(name), true
 		}
 		for _, g := range groups {
-			if ok, _ := path.Match(r.pattern, g); ok {
+			if rsync.MatchName(r.pattern, g) {
 				return r, g
 			}
 		}

@@ -66,8 +66,7 @@ func newModule(c *config.Module) (*module, error) {
 		return fail("auth users")
 	}
 	m.refuse = append(rsync.Refusals{}, c.RefuseOptions...)
-	if bad := m.refuse.Check(); bad != "" {
-		err = fmt.Errorf("%q is no pattern", bad)
+	if err = m.refuse.Check(); err != nil {
 		return fail("refuse options")
 	}
 	return m, nil

@@ -1,7 +1,6 @@
 package rsync
 
 import (
-	"path"
 	"slices"
 	"strings"
 )
@@ -82,19 +81,17 @@ func refusalMatches(pattern, long string, letter byte) bool {
 	if slices.Contains(onlyByName, long) || short != "" && strings.Contains(lettersByName, short) {
 		return false
 	}
-	byName, _ := path.Match(pattern, long) // names have no slash; a bad pattern matches none
-	byLetter, _ := path.Match(pattern, short)
-	return byName && long != "" || byLetter && short != ""
+	return long != "" && MatchName(pattern, long) || short != "" && MatchName(pattern, short)
 }
 
-// Check returns the first pattern that is malformed, "" if all are well.
-func (r Refusals) Check() string {
+// Check returns what is wrong with the first pattern that is malformed.
+func (r Refusals) Check() error {
 	for _, p := range r {
-		if _, err := path.Match(p, ""); err != nil {
-			return p
+		if err := CheckPattern(p); err != nil {
+			return err
 		}
 	}
-	return ""
+	return nil
 }
 
 // A RefusedError is an option that the daemon's configuration refuses, in
