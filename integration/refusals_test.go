@@ -133,3 +133,27 @@ func TestRefusedOptions(t *testing.T) {
 	wantFile(t, filepath.Join(dir, "served/new"), "y")
 	d.alive()
 }
+
+// TestRulesOfRoot has a session with the ids of nobody know rules from files that
+// only root may read, and names that are not UTF-8.
+func TestRulesOfRoot(t *testing.T) {
+	dir := openTempDir(t)
+	mod := filepath.Join(dir, "mod")
+	writeTree(t, mod, map[string]string{"file": "f", "secret": "s", "more": "m", "latin\xe9": "l"})
+	writeFile(t, filepath.Join(dir, "rules"), "/secret\n")
+	writeFile(t, filepath.Join(dir, "merged"), "- /more\n")
+	check(t, os.Chmod(filepath.Join(dir, "rules"), 0o600))
+	check(t, os.Chmod(filepath.Join(dir, "merged"), 0o600))
+	addr := confDaemon(t, program, strings.ReplaceAll("log file = DIR/log\n[m]\npath = DIR/mod\nexclude from = DIR/rules\nfilter = merge DIR/merged\nexclude = /latin\xe9\n",
+		"DIR", dir))
+	for name, client := range map[string][]string{"stock": {"rsync", "-a", stockURL(addr, "m/")}, "native": {program, "sync", "syncd://" + addr + "/m/"}} {
+		dst := filepath.Join(dir, name)
+		mustRun(t, append(client, dst+"/")...)
+		wantFile(t, filepath.Join(dst, "file"), "f")
+		for _, hidden := range []string{"secret", "more", "latin\xe9"} {
+			if _, there := readFile(t, filepath.Join(dst, hidden)); there {
+				t.Errorf("%s: %q is served", name, hidden)
+			}
+		}
+	}
+}

@@ -57,7 +57,7 @@ func TestHosts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			reverse, forward := !c.noReverse, !c.noForward
 			m, err := newModule(&config.Module{Name: "m", Path: "/m", HostsAllow: strings.Fields(c.allow), HostsDeny: strings.Fields(c.deny),
-				ReverseLookup: &reverse, ForwardLookup: &forward})
+				ReverseLookup: &reverse, ForwardLookup: &forward}, openFile)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,7 +40,7 @@ func (n *session) open(name string) *denial {
 	if i < 0 {
 		return unknown
 	}
-	m, err := newModule(&n.cfg.Modules[i])
+	m, err := newModule(&n.cfg.Modules[i], openFile)
 	if err != nil {
 		return n.misconfigured(err)
 	}

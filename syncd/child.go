@@ -3,10 +3,11 @@ package syncd
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -23,8 +24,9 @@ import (
 //  1. The daemon lets the client in: module, host, password, options.
 //  2. It starts itself as ChildArg, with the ids, and with descriptors: the
 //     stream (twice, or its two ends) and the module's directory, which the
-//     ids need not be able to reach. What else there is to know comes as JSON
-//     on standard input. Standard error is the daemon's, or the module's log.
+//     ids need not be able to reach. What else there is to know comes as a gob
+//     on standard input, the text of files with rules too. Standard error is
+//     the daemon's, or the module's log.
 //  3. The child answers the client and goes on to the end. The daemon waits:
 //     the session counts, and ends with the daemon.
 //
@@ -42,13 +44,17 @@ const (
 	childDir
 )
 
-// handover is what a child has to know.
+// handover is what a child has to know. It travels as a gob: in JSON, names and
+// rules that are not UTF-8 would become others. What is behind a pointer and zero
+// is lost: of the module's keys only MaxVerbosity matters, and has a field here.
 type handover struct {
-	Config *config.Config // the module is the only one, its variables expanded
-	Number uint64
-	Client string
-	Socket bool
-	Began  time.Time
+	Config    *config.Config // the module is the only one, its variables expanded
+	Verbosity int
+	Files     map[string][]byte // that have rules of the module, which the ids need not be able to read
+	Number    uint64
+	Client    string
+	Socket    bool
+	Began     time.Time
 
 	Hello *native.ClientHello // a native client's
 
@@ -83,10 +89,14 @@ func (n *session) runChild(h handover) error {
 	cfg.Log, cfg.Modules = own, []config.Module{n.module.Module}
 	cfg.Modules[0].LogFile = ""
 	cfg.MaxStreams = 1 // more would come to the daemon, which does not have the session
+	h.Verbosity = n.module.Verbosity()
+	if h.Files, err = ruleFiles(&n.module.Module); err != nil {
+		return fmt.Errorf("module %s: %w", n.module.Name, err)
+	}
 	h.Config, h.Number, h.Client, h.Socket, h.Began = &cfg, n.number, n.client, n.net != nil, n.began
-	state, err := json.Marshal(h)
-	if err != nil {
-		return err
+	var state bytes.Buffer
+	if err := gob.NewEncoder(&state).Encode(h); err != nil {
+		return fmt.Errorf("hand the session over: %w", err)
 	}
 	in, out := n.in, n.out
 	if n.net != nil {
@@ -101,7 +111,7 @@ func (n *session) runChild(h handover) error {
 	c := exec.CommandContext(n.ctx, "/proc/self/exe", ChildArg)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = childEnd
-	c.Stdin, c.Stderr = bytes.NewReader(state), log
+	c.Stdin, c.Stderr = &state, log
 	c.ExtraFiles = []*os.File{in, out, n.dir}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: n.process, Pdeathsig: syscall.SIGTERM}
 	if err := c.Start(); err != nil {
@@ -115,13 +125,31 @@ func (n *session) runChild(h handover) error {
 	return nil
 }
 
+// readHandover reads what runChild has written.
+func readHandover(r io.Reader) (*handover, error) {
+	h := new(handover)
+	if err := gob.NewDecoder(r).Decode(h); err != nil {
+		return nil, err
+	}
+	if h.Config == nil || len(h.Config.Modules) != 1 {
+		return nil, errors.New("there is no module")
+	}
+	h.Config.Modules[0].MaxVerbosity = &h.Verbosity
+	return h, nil
+}
+
+// open opens a file with rules as the daemon has read it.
+func (h *handover) open(name string) (io.ReadCloser, error) {
+	text, ok := h.Files[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
+}
+
 // ServeChild serves the session that a daemon has handed over to this process.
 func ServeChild(ctx context.Context) error {
-	var h handover
-	state, err := io.ReadAll(os.Stdin)
-	if err == nil {
-		err = json.Unmarshal(state, &h)
-	}
+	h, err := readHandover(os.Stdin)
 	if err != nil {
 		return Exitf(ExitStart, "take a session over: %w", err)
 	}
@@ -139,7 +167,7 @@ func ServeChild(ctx context.Context) error {
 		n.in.Close()
 		n.out.Close()
 	}
-	if n.module, err = newModule(&cfg.Modules[0]); err != nil {
+	if n.module, err = newModule(&cfg.Modules[0], h.open); err != nil {
 		return Exitf(ExitStart, "take a session over: %w", err)
 	}
 	s := NewServer(cfg, NewLogger(cfg, w))

@@ -1,9 +1,11 @@
 package syncd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"slices"
@@ -30,7 +32,7 @@ type module struct {
 func CheckModules(cfg *config.Config) error {
 	var errs []error
 	for i := range cfg.Modules {
-		m, err := newModule(&cfg.Modules[i])
+		m, err := newModule(&cfg.Modules[i], openFile)
 		if err == nil {
 			if err = checkAuth(&m.Module); err != nil {
 				err = fmt.Errorf("module %s: secrets file: %w", m.Name, err)
@@ -41,13 +43,18 @@ func CheckModules(cfg *config.Config) error {
 	return errors.Join(errs...)
 }
 
-// newModule compiles a module's rules.
-func newModule(c *config.Module) (*module, error) {
+// A fileOpener opens a file that has rules of a module.
+type fileOpener func(name string) (io.ReadCloser, error)
+
+func openFile(name string) (io.ReadCloser, error) { return os.Open(name) }
+
+// newModule compiles a module's rules; open opens the files of some.
+func newModule(c *config.Module, open fileOpener) (*module, error) {
 	m := &module{Module: *c}
 	m.GID = slices.Clone(c.GID) // settle changes them
 	var err error
 	fail := func(what string) (*module, error) { return nil, fmt.Errorf("module %s: %s: %w", c.Name, what, err) }
-	if m.hidden, err = hiddenIn(c); err != nil {
+	if m.hidden, err = hiddenIn(c, open); err != nil {
 		return nil, fmt.Errorf("module %s: %w", c.Name, err)
 	}
 	if m.incoming, err = tree.ParseChmod(c.IncomingChmod); err != nil {
@@ -74,8 +81,8 @@ func newModule(c *config.Module) (*module, error) {
 
 // hiddenIn compiles what a module hides from its clients, in stock's order
 // (clientserver.c:rsync_module).
-func hiddenIn(m *config.Module) (*filter.List, error) {
-	hidden := new(filter.List)
+func hiddenIn(m *config.Module, open fileOpener) (*filter.List, error) {
+	hidden := &filter.List{Open: open}
 	for _, list := range []struct {
 		name  string
 		rules []string
@@ -91,7 +98,7 @@ func hiddenIn(m *config.Module) (*filter.List, error) {
 	} {
 		var err error
 		if list.from != "" {
-			err = addFrom(hidden, list.from, list.inc)
+			err = addFrom(hidden, open, list.from, list.inc)
 		}
 		for _, rule := range list.rules {
 			err = errors.Join(err, list.add(rule))
@@ -103,13 +110,27 @@ func hiddenIn(m *config.Module) (*filter.List, error) {
 	return hidden, nil
 }
 
-func addFrom(l *filter.List, file string, include bool) error {
-	f, err := os.Open(file)
+func addFrom(l *filter.List, open fileOpener, file string, include bool) error {
+	f, err := open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	return l.AddFrom(f, include, false)
+}
+
+// ruleFiles returns the text of all files that have rules of a module, by name.
+func ruleFiles(m *config.Module) (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	_, err := hiddenIn(m, func(name string) (io.ReadCloser, error) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = text
+		return io.NopCloser(bytes.NewReader(text)), nil
+	})
+	return files, err
 }
 
 // mungePrefix makes the target of a symlink lead nowhere (rsync.h:SYMLINK_PREFIX).

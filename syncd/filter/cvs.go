@@ -35,7 +35,7 @@ func (l *List) AddCVS() error {
 func (ld *loader) cvsIgnores(mods modifiers) (*ruleSet, error) {
 	// A "-C" is a list of its own: a "!" in it clears nothing outside.
 	set := new(ruleSet)
-	sub := loader{set: set, used: ld.used, from: ld.from, open: openLocal}
+	sub := loader{set: set, used: ld.used, from: ld.from, open: ld.open}
 	for pattern := range strings.FieldsSeq(cvsDefaults) {
 		if err := sub.add(pattern, mods|perishable, filterNotation); err != nil {
 			return nil, err

@@ -21,6 +21,9 @@ type List struct {
 	// From0 ends the lines of merge files with NUL instead of newline
 	// (--from0).
 	From0 bool
+	// Open opens the file of a "." rule, and may return fs.ErrNotExist; nil is
+	// for the files of this host.
+	Open func(name string) (io.ReadCloser, error)
 
 	set    ruleSet
 	merges []*dirMerge
@@ -106,7 +109,11 @@ func (l *List) add(text string, in modifiers, n notation, from origin) error {
 }
 
 func (l *List) loader(from origin) *loader {
-	return &loader{set: &l.set, merges: l.merges, used: &l.used, from: from, open: openLocal, nul: l.From0}
+	open := openLocal
+	if l.Open != nil {
+		open = l.Open
+	}
+	return &loader{set: &l.set, merges: l.merges, used: &l.used, from: from, open: open, nul: l.From0}
 }
 
 // opener opens the file of a "." rule. It may return fs.ErrNotExist.
