@@ -117,7 +117,7 @@ runs as root: each session then has a process of its own. Without one, the
 daemon's own.`},
 		{Path: "modules[].gid", Type: typeStrings, Default: []string{}, Doc: `
 The group for that, and supplementary ones. "*" as the first stands for all
-groups of the user. Without one, the group of "uid".`},
+groups of the user. Without one, the group of "uid", which needs an account then.`},
 		{Path: "modules[].numeric_ids", Type: typeBool, Default: false, Doc: `
 Do not send names of users and groups, and do not look up those received.`},
 		{Path: "modules[].incoming_chmod", Type: typeString, Default: "", Doc: `

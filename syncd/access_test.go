@@ -3,6 +3,7 @@ package syncd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -196,6 +197,35 @@ func TestNativeRefusals(t *testing.T) {
 			err := c.opt.refusedBy(append(rsync.Refusals{}, strings.Fields(c.refuse)...), c.pull)
 			if (err == nil) != (c.want == "") || err != nil && err.Error() != "The server is configured to refuse "+c.want {
 				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// TestCredential covers the ids of modules.
+func TestCredential(t *testing.T) {
+	const nobody = "54321" // without an account
+	for _, c := range []struct {
+		name, uid string
+		gids      []string
+		want      string // of the error
+	}{
+		{"neither", "", nil, ""},
+		{"a number without an account", nobody, nil, "give a gid"},
+		{"all groups of a number without an account", nobody, []string{"*"}, "invalid gid *"},
+		{"a number without an account, and a group", nobody, []string{"54322", "54323"}, ""},
+		{"an account", "nobody", nil, ""},
+		{"one's own", fmt.Sprint(os.Geteuid()), nil, ""},
+		{"no such user", "nosuchuser", nil, "invalid uid nosuchuser"},
+		{"no such group", "", []string{"nosuchgroup"}, "invalid gid nosuchgroup"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := credential(c.uid, c.gids)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if got != nil && got.Uid != 0 && got.Gid == 0 {
+				t.Errorf("the group of root: %+v", got)
 			}
 		})
 	}

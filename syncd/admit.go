@@ -110,6 +110,9 @@ func credential(uid string, gids []string) (*syscall.Credential, error) {
 			}
 			gids = append(all, gids[1:]...)
 		}
+		if len(gids) == 0 && c.Uid != uint32(os.Geteuid()) {
+			return nil, fmt.Errorf("invalid gid: the uid %s has no account that says one; give a gid", uid)
+		}
 	}
 	for i, g := range gids {
 		id, err := groupID(g)
