@@ -113,14 +113,23 @@ func firstLine(s string) string {
 	return s
 }
 
-// TestRefusedOptions has a module refuse what a native client asks for.
-func TestRefusedOptions(t *testing.T) {
+// TestModuleRefuses has a module refuse options and destinations of a native client.
+func TestModuleRefuses(t *testing.T) {
 	dir := t.TempDir()
 	writeTree(t, dir, map[string]string{"served/old": "x", "src/new": "y"})
 	src, dst := filepath.Join(dir, "src")+"/", filepath.Join(dir, "dst")+"/"
 	d := serve(t, daemonConfig{modules: []module{
 		{name: "m", path: filepath.Join(dir, "served"), writable: true, keys: "refuse_options: [delete, c]"},
+		{name: "hiding", path: filepath.Join(dir, "served"), writable: true, keys: "exclude: [/secret]"},
 	}})
+	for _, dest := range []string{"hiding/secret/", "hiding/secret", "hiding/secret/below/"} {
+		r := run(t, program, "sync", src, d.url(dest))
+		wantExit(t, r, 5)
+		oneClearLine(t, r, "syncd: ", "the module hiding does not take the destination secret")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "served/secret")); err == nil {
+		t.Error("a hidden destination was made")
+	}
 	for option, says := range map[string]string{"--delete": "refuse --delete", "-c": "refuse --checksum (-c)"} {
 		r := run(t, program, "sync", option, src, d.url("m/"))
 		wantExit(t, r, 4)

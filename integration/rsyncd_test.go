@@ -131,6 +131,10 @@ that is read
 	path = DIR/mod
 	exclude = /secret *.o - x
 	include = keep.o
+[hiding]
+	path = DIR/mod
+	read only = no
+	exclude = /secret
 `
 
 // TestLikeStockDaemon compares what a stock client hears of both daemons, and how
@@ -188,6 +192,8 @@ func TestLikeStockDaemon(t *testing.T) {
 		{"no such user", "", []string{"-a", "URL/baduid/", "DST"}, 5},
 		{"no such group", "", []string{"-a", "URL/badgid/", "DST"}, 5},
 		{"filters", "", []string{"-a", "URL/filtered/", "DST"}, 0},
+		{"push to a hidden directory", "", []string{"-a", src, "URL/hiding/secret/"}, 3},
+		{"push of a file under a hidden name", "", []string{"-a", src + "f", "URL/hiding/secret"}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var results [2]result

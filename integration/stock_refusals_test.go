@@ -87,7 +87,7 @@ func TestStockSeesNothingHidden(t *testing.T) {
 		}
 	}
 	r := run(t, "rsync", "-a", filepath.Join(served, "a/open"), stockURL(d.addr, "m/a/secret"))
-	wantExit(t, r, 23)
+	wantExit(t, r, 3)
 	wantFile(t, filepath.Join(served, "a/secret"), "x")
 }
 

@@ -347,6 +347,9 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 // sink serves a push.
 func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 	dest := strings.TrimSuffix(string(n.hello.Paths[0]), "/")
+	if n.isHidden(dest) {
+		return n.refuseLate(native.CodePath, "the module "+n.module.Name+" does not take the destination "+Printable(dest))
+	}
 	answer := &native.ServerHello{Software: Software()}
 	if n.hello.Single && dest != "" && !strings.HasSuffix(string(n.hello.Paths[0]), "/") {
 		if d, err := root.Dir(dest); err == nil {
@@ -427,6 +430,12 @@ func (n *session) openAlt(k *sink, root *tree.Root, dest string, a AltDest) erro
 	}
 	k.alts = append(k.alts, alt{kind: a.Kind, root: sub})
 	return nil
+}
+
+// isHidden reports whether the module hides what a push names as its destination
+// (main.c:get_local_name).
+func (n *session) isHidden(dest string) bool {
+	return n.module.hidden.Excluded(dest, true, filter.Receiver)
 }
 
 // openDest opens, and makes if need be, what a push fills; nil in a dry run if

@@ -311,6 +311,13 @@ func (n *session) stockDest(root *tree.Root, given string, single bool) (d *stoc
 	if d.below, err = cleanPath(given); err != nil {
 		return nil, err
 	}
+	if n.isHidden(d.below) {
+		shown := Printable(d.below)
+		if strings.HasSuffix(given, "/") {
+			shown += "/"
+		}
+		return nil, &stockWords{ExitFiles, "ERROR: daemon has excluded destination \"" + shown + "\""}
+	}
 	if single && d.below != "" && !isContent(given) {
 		if dir, err := root.Dir(d.below); err == nil {
 			dir.Close()
