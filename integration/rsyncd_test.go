@@ -330,7 +330,7 @@ func TestConnectionPrograms(t *testing.T) {
 	dir := openTempDir(t)
 	src := oddTree(t, filepath.Join(dir, "src"))
 	conf := filepath.Join(dir, "rsyncd.conf")
-	writeFile(t, conf, fmt.Sprintf("uid = root\ngid = root\nlog file = %s/log\n[m]\npath = %s\n[nobody]\nuid = nobody\npath = %s\n", dir, src, filepath.Join(src, "order")))
+	writeFile(t, conf, fmt.Sprintf("uid = root\ngid = root\nlog file = %s/log\nmax connections = 1\n[m]\npath = %s\n[nobody]\nuid = nobody\npath = %s\n", dir, src, filepath.Join(src, "order")))
 	shell := localShell(t)
 	for name, command := range map[string][]string{
 		"connection program": {"env", "RSYNC_CONNECT_PROG=" + program + " --daemon --config=" + conf, "rsync"},
@@ -374,6 +374,9 @@ func TestConnectionPrograms(t *testing.T) {
 		judge(t, src, dst)
 		check(t, <-done)
 	})
+	if log, _ := readFile(t, filepath.Join(dir, "log")); !strings.Contains(log, "max_connections is not enforced") {
+		t.Errorf("the log does not say that clients are not counted:\n%s", log)
+	}
 }
 
 // TestDetaches covers what a daemon leaves and says when it goes into the

@@ -37,6 +37,7 @@ type Server struct {
 	wg         sync.WaitGroup
 	closing    bool
 	count      uint64
+	alone      bool // there is one client and will be no other
 }
 
 // NewServer returns a server for a valid configuration.
@@ -151,7 +152,9 @@ func (s *Server) begin(n *session, client string) bool {
 }
 
 // ServeOne serves the one client that is on in and out already: the same socket,
-// as inetd leaves it, or the two ends of a remote shell. It owns both.
+// as inetd leaves it, or the two ends of a remote shell. It owns both. Other
+// processes may serve the same module: max_connections counts for nothing, which
+// is logged.
 func (s *Server) ServeOne(ctx context.Context, in, out *os.File) error {
 	n := &session{in: in, out: out, host: newHost(nil)}
 	client := "stdio"
@@ -165,6 +168,7 @@ func (s *Server) ServeOne(ctx context.Context, in, out *os.File) error {
 	} else if addr, err := netip.ParseAddr(firstField(os.Getenv("SSH_CONNECTION"))); err == nil {
 		n.host.addr, client = addr.Unmap(), addr.String()
 	}
+	s.alone = true
 	s.begin(n, client)
 	defer s.forget(n)
 	stop := context.AfterFunc(ctx, func() { n.cancel(errShutdown) })
@@ -198,6 +202,9 @@ func (s *Server) enter(n *session, m *module) bool {
 	defer s.mu.Unlock()
 	if m.MaxConnections < 0 || m.MaxConnections > 0 && s.modules[m.Name] >= m.MaxConnections {
 		return false
+	}
+	if s.alone && m.MaxConnections > 0 {
+		n.log.Warn("max_connections is not enforced: this process serves one client, and knows of no others", "module", m.Name)
 	}
 	s.modules[m.Name]++
 	n.module = m
