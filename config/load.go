@@ -20,7 +20,8 @@ import (
 // environment. Errors about what is in it are an Error.
 func Load(path string) (*Config, error) {
 	if path == "" {
-		return decode(newViper(), "", nil, &problems{})
+		v := newViper()
+		return decode(v, "", fromEnvironment(v), nil, &problems{})
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -49,12 +50,12 @@ func Load(path string) (*Config, error) {
 		ps.inFile(path)
 		return nil, ps.err()
 	}
-	return decode(v, path, lines, &ps)
+	return decode(v, path, fromEnvironment(v), lines, &ps)
 }
 
-// Default returns the configuration of an empty file.
+// Default returns the configuration of an empty file, whatever the environment.
 func Default() *Config {
-	c, err := decode(newViper(), "", nil, &problems{})
+	c, err := decode(newViper(), "", nil, nil, &problems{})
 	if err != nil {
 		panic("config: bad defaults: " + err.Error())
 	}
@@ -76,20 +77,23 @@ func newViper() *viper.Viper {
 // envValue is a value from the environment: text for any type.
 type envValue string
 
-// decode makes a Config of v and the environment. lines says where the keys of
-// the file are; ps has what is wrong with the file already.
-func decode(v *viper.Viper, file string, lines positions, ps *problems) (*Config, error) {
-	env := make(map[string]string) // from key to variable
-	if file != "" {
-		for _, k := range Keys() {
-			if name := k.Env(); name != "" {
-				if value, ok := os.LookupEnv(name); ok {
-					v.Set(k.Path, envValue(value))
-					env[k.Path] = name
-				}
+// fromEnvironment overrides keys by variables, and returns the variables by key.
+func fromEnvironment(v *viper.Viper) map[string]string {
+	env := make(map[string]string)
+	for _, k := range Keys() {
+		if name := k.Env(); name != "" {
+			if value, ok := os.LookupEnv(name); ok {
+				v.Set(k.Path, envValue(value))
+				env[k.Path] = name
 			}
 		}
 	}
+	return env
+}
+
+// decode makes a Config of v. env says which keys are from the environment, lines
+// where those of the file are; ps has what is wrong with the file already.
+func decode(v *viper.Viper, file string, env map[string]string, lines positions, ps *problems) (*Config, error) {
 	var c Config
 	err := v.Unmarshal(&c, func(dc *mapstructure.DecoderConfig) {
 		dc.TagName = "yaml"

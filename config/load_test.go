@@ -383,6 +383,29 @@ func TestEnvironmentOverrides(t *testing.T) {
 	}
 }
 
+// TestEnvironmentAlone has no file, and the environment count all the same.
+func TestEnvironmentAlone(t *testing.T) {
+	plain := Default()
+	t.Setenv("SYNCD_LISTEN", "127.0.0.1:2")
+	t.Setenv("SYNCD_TIMEOUT", "7s")
+	want := Default()
+	if d := cmp.Diff(plain, want); d != "" {
+		t.Errorf("the defaults depend on the environment: want -, got +\n%s", d)
+	}
+	want.Listen, want.Timeout = []string{"127.0.0.1:2"}, 7*time.Second
+	got, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("want -, got +\n%s", d)
+	}
+	t.Setenv("SYNCD_TIMEOUT", "30")
+	if _, err := Load(""); err == nil || err.Error() != "SYNCD_TIMEOUT: timeout: give the duration a unit, such as 30s" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEnvironmentErrors(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"SYNCD_TIMEOUT", "30", `SYNCD_TIMEOUT: timeout: give the duration a unit, such as 30s`},
