@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed9553035b/syncd/config"
+	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
@@ -226,6 +228,43 @@ func TestCredential(t *testing.T) {
 			}
 			if got != nil && got.Uid != 0 && got.Gid == 0 {
 				t.Errorf("the group of root: %+v", got)
+			}
+		})
+	}
+}
+
+// TestStockTimeout covers which timeout is in force for a stock client.
+func TestStockTimeout(t *testing.T) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := wire.NewStream(in, out, wire.Options{Stats: &NewStats().Stats})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, c := range []struct {
+		name            string
+		module, daemon  time.Duration
+		client, inForce int
+		lowered         bool
+	}{
+		{"the client's", 0, 0, 5, 5, false},
+		{"the client's, which is shorter", time.Minute, time.Minute, 5, 5, false},
+		{"the module's", time.Minute, time.Hour, 61, 60, true},
+		{"the module's, which is longer than the daemon's", time.Hour, time.Minute, 61, 61, false},
+		{"the module's, of a client without one", time.Minute, time.Hour, 0, 60, true},
+		{"the daemon's", 0, time.Minute, 86400, 60, true},
+		{"the daemon's, which is short", 0, time.Second / 2, 86400, 1, true},
+		{"the connection's, of a client without one", 0, time.Minute, 0, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := &session{cfg: &config.Config{Timeout: c.daemon}, module: &module{Module: config.Module{Timeout: c.module}}, conn: conn}
+			a := &rsync.Args{Timeout: c.client}
+			n.setTimeout(a)
+			if a.Timeout != c.inForce || n.lowered != c.lowered {
+				t.Errorf("got %d seconds, lowered %v", a.Timeout, n.lowered)
 			}
 		})
 	}

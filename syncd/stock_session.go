@@ -249,11 +249,15 @@ func (n *session) authenticate(p *stockPeer, hello *rsync.Hello) (*denial, error
 }
 
 // setTimeout has the module's timeout in force rather than a client's that is
-// longer, and tells the client so when it can be told.
+// longer, and tells the client so when it can be told. The daemon's is the limit
+// for one that the client gives; a client without one need not know it.
 func (n *session) setTimeout(a *rsync.Args) {
-	seconds := int(n.module.Timeout / time.Second)
-	if seconds > 0 && (a.Timeout <= 0 || a.Timeout > seconds) {
-		a.Timeout = seconds
+	limit, client := n.module.Timeout, time.Duration(a.Timeout)*time.Second
+	if limit == 0 && client > 0 {
+		limit = n.cfg.Timeout
+	}
+	if limit > 0 && (client <= 0 || client > limit) {
+		a.Timeout = int((limit + time.Second - 1) / time.Second)
 		n.lowered = true
 	}
 	if a.Timeout > 0 {
