@@ -195,8 +195,12 @@ func (a *stockUpstream) noSend(ndx int) error {
 // complaint takes what a sender below protocol 29 says. It answers nothing to a
 // request for a file that it can't send: all there is to see is a line for
 // people, with the file's path in quotes, which may come before the answers to
-// earlier requests (sender.c:send_files).
+// earlier requests (sender.c:send_files). A file that shrank while it was read
+// is sent all the same, and a line that says so comes behind it.
 func (a *stockUpstream) complaint(text string) error {
+	if before, _, _ := strings.Cut(text, `"`); strings.HasSuffix(before, "read errors mapping ") {
+		return nil
+	}
 	a.mu.Lock()
 	for _, p := range a.pend {
 		if p.path != "" && (strings.Contains(text, "/"+p.path+`"`) || strings.Contains(text, `"`+p.path+`"`)) {
