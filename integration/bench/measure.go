@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 )
 
 // measure does all runs of a row. What went wrong is in the result.
@@ -17,7 +18,7 @@ func (b *bench) measure(ctx context.Context, r *row) *rowResult {
 	}
 	list, notes := b.contenders(ctx, r)
 	res.Notes = notes
-	if !slices.ContainsFunc(list, func(c contender) bool { return c.program == "syncd" }) {
+	if !slices.ContainsFunc(list, func(c contender) bool { return strings.Contains(c.program, "syncd") }) {
 		res.Skipped = "nothing of syncd's to measure"
 		return res
 	}
