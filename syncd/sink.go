@@ -59,7 +59,8 @@ type bodies interface {
 //     the committer, so that the stream always moves.
 //  3. maker (sequential): makes small files ahead of the receivers, see ahead.
 //  4. worker (one job at a time, itself parallel): signs and searches bases,
-//     copies what they have, and hashes what was put together of both.
+//     and hashes what was put together of them and of what came. What a basis
+//     has is copied by a builder of the job's own, see build.go.
 //  5. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody.
 //
