@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"testing"
+
+	transports "github.com/seed9553035b/syncd/wire/bench"
 )
 
 func samplesOf(walls ...float64) []sample {
@@ -77,7 +79,7 @@ func TestEachRoundHasAllContendersInAnotherOrder(t *testing.T) {
 	for n := 1; n <= 6; n++ {
 		var last []int
 		for round := range 8 {
-			order := turn(n, round)
+			order := transports.Turn(n, round)
 			if sorted := slices.Sorted(slices.Values(order)); sorted[0] != 0 || sorted[n-1] != n-1 || len(slices.Compact(sorted)) != n {
 				t.Fatalf("%d contenders, round %d: %v", n, round, order)
 			}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	transports "github.com/seed9553035b/syncd/wire/bench"
 )
 
 // measure does all runs of a row. What went wrong is in the result.
@@ -65,7 +67,7 @@ func (j *job) takeTurns(ctx context.Context, list []contender, res *rowResult) e
 		res.Contenders[i] = contenderResult{Name: c.name, Program: c.program, Variant: c.variant, Plain: len(c.args) == 0}
 	}
 	for round := range res.Runs + 1 {
-		for _, i := range turn(len(list), round) {
+		for _, i := range transports.Turn(len(list), round) {
 			cr := &res.Contenders[i]
 			if cr.Failed {
 				continue
@@ -90,18 +92,4 @@ func (j *job) takeTurns(ctx context.Context, list []contender, res *rowResult) e
 		res.Contenders[i].summarize()
 	}
 	return nil
-}
-
-// turn is the order of n contenders in a round: each round another one begins,
-// and the direction changes.
-func turn(n, round int) []int {
-	order := make([]int, n)
-	for i := range order {
-		if round%2 == 0 {
-			order[i] = (round + i) % n
-		} else {
-			order[i] = ((round-i)%n + n) % n
-		}
-	}
-	return order
 }

@@ -162,7 +162,7 @@ func TestDifferenceIsFound(t *testing.T) {
 func TestEachRoundHasAllPairsInAnotherOrder(t *testing.T) {
 	var last []int
 	for round := range 8 {
-		order := turn(8, round)
+		order := Turn(8, round)
 		sorted := slices.Sorted(slices.Values(order))
 		if len(slices.Compact(sorted)) != 8 || sorted[0] != 0 || sorted[7] != 7 || slices.Equal(order, last) {
 			t.Errorf("round %d: %v after %v", round, order, last)

@@ -84,7 +84,7 @@ func (r *runner) rounds(ctx context.Context) ([]Row, error) {
 		rows[i] = Row{Sender: p.sender.name, Receiver: p.receiver.name, SenderCost: p.sender.cost, ReceiverCost: &all[i].receiver.cost}
 	}
 	for round := range r.opt.Runs + 1 {
-		for done, i := range turn(len(all), round) {
+		for done, i := range Turn(len(all), round) {
 			if r.opt.Progress != nil {
 				r.opt.Progress(round*len(all)+done, (r.opt.Runs+1)*len(all))
 			}
@@ -106,9 +106,9 @@ func (r *runner) rounds(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
-// turn is the order of n pairs in a round: another one begins, and the
-// direction changes.
-func turn(n, round int) []int {
+// Turn is the order of n contenders in a round: each round another one begins,
+// and the direction changes.
+func Turn(n, round int) []int {
 	order := make([]int, n)
 	for i := range order {
 		if round%2 == 0 {
