@@ -32,7 +32,7 @@ func Revision() string {
 
 // connect opens a connection to a daemon.
 func (t *Transfer) connect(ctx context.Context, to Location) (*wire.Conn, error) {
-	d := net.Dialer{Timeout: t.Connect}
+	d := net.Dialer{Timeout: t.Connect, Control: wire.Unpaced}
 	c, err := d.DialContext(ctx, "tcp", to.Host)
 	if err != nil {
 		code := ExitSocket

@@ -96,11 +96,13 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) {
 
 // accept takes clients from one listener until it closes.
 func (s *Server) accept(ctx context.Context, l net.Listener) {
+	repace := wire.UnpacedListener(l)
 	for delay := time.Duration(0); ; {
 		c, err := l.Accept()
 		switch {
 		case err == nil:
 			delay = 0
+			repace(c)
 			s.start(c)
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return
