@@ -35,7 +35,7 @@ func (x *stockSource) answer(ctx context.Context, q *stockRequest) error {
 	}
 	x.src.stats.Transferred.Add(1)
 	x.tokens.Start()
-	x.hash.h = x.sums.NewFile(x.session.Seed)
+	x.sums.Restart(x.hash.h, x.session.Seed)
 	failed, err := x.content(ctx, f, v.Size, q)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (x *stockSource) content(ctx context.Context, f *os.File, size int64, q *st
 	})
 	switch {
 	case errors.Is(err, delta.ErrNothingInCommon):
-		x.hash.h = x.sums.NewFile(x.session.Seed)
+		x.sums.Restart(x.hash.h, x.session.Seed)
 		if failed = x.hash.add(f, 0, covered); failed != nil {
 			return failed, nil
 		}

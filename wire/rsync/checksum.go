@@ -74,10 +74,16 @@ func (c Checksum) NewFile(seed int32) hash.Hash {
 		return noHash{}
 	}
 	h := c.alg.New()
+	c.Restart(h, seed)
+	return h
+}
+
+// Restart makes of a hash from NewFile one for the next file.
+func (c Checksum) Restart(h hash.Hash, seed int32) {
+	h.Reset()
 	if c.old {
 		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(seed)))
 	}
-	return h
 }
 
 // NewList returns a hash for the file list of --checksum, unseeded
