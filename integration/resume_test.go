@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -83,11 +84,20 @@ func (b *broken) finish(args ...string) result {
 	return r
 }
 
+// A longer TestResume, as a figure for the documents: -resume.mib=2048 -resume.kills=20.
+var (
+	resumeMiB   = flag.Int("resume.mib", 256, "size of the file in `MiB`")
+	resumeKills = flag.Int("resume.kills", 8, "break a transfer off `N` times")
+)
+
 // TestResume kills each side of a transfer of one file at random moments: what
 // has arrived and was verified is never sent again.
 func TestResume(t *testing.T) {
-	const size, kills = 256 << 20, 8
+	size, kills := *resumeMiB<<20, *resumeKills
 	const inFlight = 16 << 20 // a segment that is not whole, and what is in buffers
+	const rate = 200 << 20
+	// The runs that are broken off take about as long as the whole file does.
+	mean := time.Duration(size/kills) * time.Second / rate
 	for _, victim := range []string{"client", "interrupted client", "daemon"} {
 		for _, way := range []string{"pull", "push"} {
 			t.Run(victim+" "+way, func(t *testing.T) {
@@ -95,7 +105,7 @@ func TestResume(t *testing.T) {
 				b := newBroken(t, way, size, "--bwlimit=200M")
 				killed := 0
 				for range kills {
-					if b.stop(victim, 100*time.Millisecond+time.Duration(random.IntN(int(150*time.Millisecond)))) {
+					if b.stop(victim, mean/2+time.Duration(random.Int64N(int64(mean)))) {
 						killed++
 					}
 				}
@@ -103,10 +113,10 @@ func TestResume(t *testing.T) {
 				if killed < kills/2 {
 					t.Errorf("only %d of %d runs were broken off", killed, kills)
 				}
-				if limit := size*11/10 + int64(killed)*inFlight; b.wire > limit {
+				if limit := int64(size)*11/10 + int64(killed)*inFlight; b.wire > limit {
 					t.Errorf("%d bytes were sent for a file of %d, more than %d", b.wire, int64(size), limit)
 				}
-				t.Logf("%d of %d runs broken off within a file of %d MiB: %.3f of it was sent in all", killed, kills, size>>20, float64(b.wire)/size)
+				t.Logf("%d of %d runs broken off within a file of %d MiB: %.3f of it was sent in all", killed, kills, size>>20, float64(b.wire)/float64(size))
 			})
 		}
 	}
