@@ -2,6 +2,8 @@ package syncd
 
 import (
 	"os"
+	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -11,146 +13,179 @@ import (
 
 // Tuning of a builder.
 const (
-	buildQueue = 64             // ops that wait to be copied
-	buildPiece = native.Segment // bytes copied at a time
+	// buildPiece is how much of a basis is read at a time, to be hashed and
+	// written while it is in the second-level cache of the processor. The kernel
+	// gives a write of that length its pages in large folios: 1 GiB takes a third
+	// less time than in pieces of 64 KiB.
+	buildPiece = 512 << 10
 
-	// buildLag is how many bytes behind the copies the disk is told to write, and
-	// the pages of the basis are let go.
+	// buildLag is how many bytes behind the copies the pages of the basis are
+	// let go.
 	buildLag = 32 << 20
 )
 
-// A builder copies ranges of a job's basis into its file, while the receiver or
-// the worker goes on. It has two goroutines: one copies; the other follows it
-// when the basis is the very file that is to be replaced. It has the kernel
-// begin to write what was copied, which ext4 would else do all at once when the
-// name changes, and lets the pages of the basis go: new ones are found among
-// them, and the page cache need not hold the file twice. Of 1 GiB that was copied
-// and renamed over the old file, that leaves 0.6 of 0.95 s.
+// A builder puts a job's file together: it copies ranges of the basis into it,
+// beside what came from the source, and digests each segment in the same pass.
+// Its workers take the segments one by one, each as soon as nothing of it is
+// missing, while the receiver goes on.
 //
-// What it notes is read when it is closed.
+// What is to be digested is copied through a buffer, which is hashed between the
+// read and the write: with copy_file_range and a read of the result, 1 GiB takes
+// half as much again of the processors. Where the file system can share blocks they
+// are shared, and read to be hashed; what nobody wants the digest of is copied in
+// the kernel.
+//
+// One goroutine gives it ops and ends it. The fields behind mu are read then.
 type builder struct {
-	k    *sink
-	ops  chan delta.Op
-	done chan struct{}
-	stop atomic.Bool
+	k           *sink
+	file, basis *os.File
+	digests     bool // of each segment are wanted
+	again       bool // the file may hold data where a hole belongs
 
-	again     bool // the file may hold data where a hole belongs
+	// of who gives the ops: those of the segment at next
+	ops  []delta.Op
+	next int64
+
+	parts   chan part
+	workers sync.WaitGroup
+	follow  chan part // nil if the basis stays
+	follows sync.WaitGroup
+	stop    atomic.Bool
+
+	// writing lets one worker write at a time, as the file's lock does: who waits
+	// for that spins.
+	writing sync.Mutex
+
+	mu        sync.Mutex
+	sums      []byte
+	bad       []native.Range // could not be copied or read
 	holes     bool
 	allocated bool
-	bad       []native.Range // could not be copied
 }
 
-// copied is a range that the follower learns of.
-type copied struct{ off, src, n int64 }
+// part is a segment that is complete but for its ops.
+type part struct {
+	off, n int64
+	ops    []delta.Op
+}
 
-// build copies an op, now or soon. What the basis does not give, because it
-// changed, is asked for like what arrives wrong.
+// build has an op copied, now or soon. All that is before it in the file has come.
+// What the basis does not give, because it changed, is asked for like what arrives
+// wrong.
 func (k *sink) build(j *job, op delta.Op) {
 	if j.builder == nil {
-		j.builder = &builder{k: k, ops: make(chan delta.Op, buildQueue), done: make(chan struct{}), again: j.tries > 0}
-		go j.builder.run(j.file, j.basis, j.replaces)
+		j.builder = k.newBuilder(j, k.stock == nil && j.phase == merging)
 	}
-	j.builder.ops <- op
+	j.builder.add(op)
 }
 
-// built waits until all that was given to build is copied.
+func (k *sink) newBuilder(j *job, digests bool) *builder {
+	b := &builder{k: k, file: j.file, basis: j.basis, digests: digests, again: j.tries > 0}
+	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/native.Segment+1))
+	b.parts = make(chan part, n)
+	if digests {
+		b.sums = make([]byte, k.digestsLen(j))
+	}
+	if j.replaces && !j.inplace {
+		b.follow = make(chan part, n)
+		b.follows.Go(b.followAll)
+	}
+	for range n {
+		b.workers.Go(func() { b.work(min(buildPiece, j.entry.Size)) })
+	}
+	return b
+}
+
+// built waits until all that was given to build is copied, and the file digested
+// if that is wanted.
 func (k *sink) built(j *job) {
 	b := j.builder
 	if b == nil {
 		return
 	}
-	close(b.ops)
-	<-b.done
+	b.end(j.entry.Size)
 	j.builder = nil
 	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.allocated
 	j.bad = append(j.bad, b.bad...)
+	j.sums = b.sums
 }
 
 // abandon ends a builder whose file is not wanted any more.
 func (j *job) abandon() {
 	if b := j.builder; b != nil {
 		b.stop.Store(true)
-		close(b.ops)
-		<-b.done
+		b.end(b.next)
 		j.builder = nil
 	}
 }
 
-// run copies until ops is closed.
-func (b *builder) run(file, basis *os.File, replaces bool) {
-	defer close(b.done)
-	var follow chan copied
-	followed := make(chan struct{})
-	if replaces {
-		follow = make(chan copied, buildQueue)
-		go func() {
-			defer close(followed)
-			b.follow(file, basis, follow)
-		}()
-	} else {
-		close(followed)
+// add takes an op, in the order of the file.
+func (b *builder) add(op delta.Op) {
+	for op.Len > 0 {
+		b.upTo(op.Off)
+		n := min(op.Len, b.next+native.Segment-op.Off)
+		b.ops = append(b.ops, delta.Op{Off: op.Off, Src: op.Src, Len: n})
+		op.Off, op.Src, op.Len = op.Off+n, op.Src+n, op.Len-n
 	}
-	for op := range b.ops {
-		for n := int64(0); op.Len > 0 && !b.stop.Load(); op.Off, op.Src, op.Len = op.Off+n, op.Src+n, op.Len-n {
-			n = min(op.Len, buildPiece-op.Off%buildPiece)
-			if b.k.aborted() {
-				b.bad = append(b.bad, native.Range{Off: op.Off, N: op.Len})
-				break
-			}
-			if err := b.copy(file, basis, delta.Op{Off: op.Off, Src: op.Src, Len: n}); err != nil {
-				b.bad = append(b.bad, native.Range{Off: op.Off, N: n})
-				continue
-			}
-			b.k.stats.Matched.Add(n)
-			if follow != nil {
-				follow <- copied{op.Off, op.Src, n}
-			}
-		}
-	}
-	if follow != nil {
-		close(follow)
-	}
-	<-followed
+	b.upTo(op.Off)
 }
 
-// copy copies a range, but for holes.
-func (b *builder) copy(file, basis *os.File, op delta.Op) error {
-	for e, err := range tree.Extents(basis, op.Src, op.Len) {
-		switch {
-		case err != nil:
-			return err
-		case e.Hole && !b.again:
-			b.holes = true // a new file has one there already
+// upTo hands on the segments that end before the offset.
+func (b *builder) upTo(off int64) {
+	for b.next+native.Segment <= off {
+		b.handOn(native.Segment)
+	}
+}
+
+func (b *builder) handOn(n int64) {
+	b.parts <- part{b.next, n, b.ops}
+	b.next, b.ops = b.next+n, nil
+}
+
+// end hands on the rest of a file of that size, and waits.
+func (b *builder) end(size int64) {
+	b.upTo(size)
+	if b.next < size {
+		b.handOn(size - b.next)
+	}
+	close(b.parts)
+	b.workers.Wait()
+	if b.follow != nil {
+		close(b.follow)
+		b.follows.Wait()
+	}
+}
+
+// work is a worker, whose buffer has that size.
+func (b *builder) work(size int64) {
+	w := &partBuilder{builder: b}
+	if b.digests {
+		w.hash = b.k.alg.New()
+		w.buf = make([]byte, size)
+	}
+	for p := range b.parts {
+		if b.stop.Load() {
 			continue
-		case e.Len >= allocateFrom:
-			b.allocated = tree.Allocate(file, op.Off+e.Off-op.Src, e.Len) || b.allocated
 		}
-		if err := b.k.copier.CopyRange(file, op.Off+e.Off-op.Src, basis, e.Off, e.Len, &b.k.stats.Stats); err != nil {
-			return err
+		w.part(p)
+		if b.follow != nil && len(p.ops) > 0 {
+			b.follow <- p
 		}
 	}
-	return nil
 }
 
-// follow goes behind the copies. What it does are hints: an error of the disk is
-// seen by whoever syncs, as without it.
-func (b *builder) follow(file, basis *os.File, done <-chan copied) {
-	var wrote, next int64 // the range of the file that is not on its way yet
-	var let, end int64    // the range of the basis that was used and is held
-	for c := range done {
-		if c.off != next {
-			_ = tree.StartWriting(file, wrote, next-wrote)
-			wrote = c.off
-		}
-		next, end = c.off+c.n, max(end, c.src+c.n)
-		if next-wrote >= buildLag {
-			_ = tree.StartWriting(file, wrote, next-wrote)
-			wrote = next
-		}
-		if behind := min(end, c.src) - buildLag; behind > let {
-			_ = tree.LetGo(basis, let, behind-let)
+// followAll goes behind the workers when the basis is the very file that is to be
+// replaced. It has the kernel begin to write what was built, which ext4 would else
+// do all at once when the name changes, and lets the pages of the basis go: new
+// ones are found among them, and the page cache need not hold the file twice. These
+// are hints: an error of the disk is seen by whoever syncs, as without them.
+func (b *builder) followAll() {
+	let := int64(0)
+	for p := range b.follow {
+		_ = tree.StartWriting(b.file, p.off, p.n)
+		if behind := p.ops[0].Src - buildLag; behind > let {
+			_ = tree.LetGo(b.basis, let, behind-let)
 			let = behind
 		}
 	}
-	_ = tree.StartWriting(file, wrote, next-wrote)
 }

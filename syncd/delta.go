@@ -24,6 +24,12 @@ const (
 	// nothing in common with it is taken for what it is.
 	giveUp = 64 << 20
 
+	// copyBehind is how much may be missing of a file for its copies to wait until
+	// that has come: then each segment is copied and digested in one pass. A run that
+	// is cut off before has to fetch it again. Where more is missing the copies are
+	// made first, and are kept for the next run.
+	copyBehind = 64 << 20
+
 	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
 	// one alone is longer.
 	maxSigs = 16 << 20
@@ -130,12 +136,13 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 
 // copyBasis has a range of the basis copied into the job's file.
 func (k *sink) copyBasis(j *job, op delta.Op) {
-	if j.assemble {
-		j.ops, j.mixed = append(j.ops, op), true
+	switch {
+	case j.assemble:
 		k.stats.Matched.Add(op.Len)
-		return
-	}
-	if k.openTarget(j) {
+		fallthrough
+	case j.phase == searching:
+		j.ops, j.mixed = append(j.ops, op), true
+	case k.openTarget(j):
 		j.mixed = true
 		k.build(j, op)
 	}
@@ -238,33 +245,45 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	}
 	j.sig = nil
 	var missing []native.Range
+	size := int64(0) // of what is missing
 	o := delta.Options{GiveUp: giveUp}
 	err = delta.SearchBasis(ctx, sig, countedFile{j.basis, k.stats}, j.size, o, func(op delta.Op) error {
 		if op.Kind == delta.Copy {
 			k.copyBasis(j, op)
 		} else {
 			missing = append(missing, native.Range{Off: op.Off, N: op.Len})
+			size += op.Len
 		}
-		return j.err
+		return nil
 	})
-	k.built(j)
 	k.freeSig(j)
-	switch {
-	case j.err != nil:
-		k.tasks <- task{job: j}
-		return
-	case err != nil || !j.mixed:
+	if err != nil || !j.mixed {
 		// It changed, can't be read, or has nothing in common.
 		k.fetchWhole(j)
 		return
 	}
+	if size > copyBehind && !j.assemble {
+		k.copyAhead(j)
+	}
 	j.phase = fetching
-	k.keepCopies(j)
 	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 && j.err == nil {
 		k.retry(j)
 		return
 	}
 	k.tasks <- task{job: j}
+}
+
+// copyAhead makes the copies of a job before what is missing is asked for.
+func (k *sink) copyAhead(j *job) {
+	ops := j.ops
+	j.ops = nil
+	if k.openTarget(j) {
+		for _, op := range ops {
+			k.build(j, op)
+		}
+		k.built(j)
+		k.keepCopies(j)
+	}
 }
 
 // mergeRanges sorts ranges, and joins those that touch.
@@ -281,30 +300,40 @@ func mergeRanges(rs []native.Range) []native.Range {
 	return out
 }
 
-// verify hashes what was put together and returns the segments that are not
-// what the source's digests say.
+// verify puts together what is not yet, hashes it and returns the segments that
+// are not what the source's digests say.
 func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
-	k.built(j)
-	if j.holes {
-		// A hole at the end is not there until the size says so.
-		if j.err = j.file.Truncate(j.entry.Size); j.err != nil {
-			return nil
-		}
-	}
-	bad = j.bad // what could not be copied is not what it should be
 	if k.stock != nil {
+		k.built(j)
 		return k.stock.verify(ctx, j)
 	}
-	// Of a segment that can't be read, the digest is wrong too.
-	own, _ := digestsOf(ctx, countedFile{j.file, k.stats}, j.entry.Size, k.alg)
+	if !k.openTarget(j) {
+		return nil
+	}
+	if j.builder == nil {
+		j.builder = k.newBuilder(j, true)
+	}
+	for _, op := range j.ops {
+		j.builder.add(op)
+	}
+	j.ops = nil
+	k.built(j)
+	bad = mergeRanges(j.bad) // what could not be copied is not what it should be
 	size := k.alg.Size()
+	var wrong []native.Range
 	for i := 0; i*size < len(j.digests); i++ {
 		off := int64(i) * native.Segment
-		if !bytes.Equal(own[i*size:(i+1)*size], j.digests[i*size:(i+1)*size]) {
-			bad = append(bad, native.Range{Off: off, N: min(native.Segment, j.entry.Size-off)})
+		g := native.Range{Off: off, N: min(native.Segment, j.entry.Size-off)}
+		if !bytes.Equal(j.sums[i*size:(i+1)*size], j.digests[i*size:(i+1)*size]) && !touches(bad, g) {
+			wrong = append(wrong, g)
 		}
 	}
-	return mergeRanges(bad)
+	return mergeRanges(append(wrong, bad...))
+}
+
+// touches reports whether one of the ranges has bytes of g.
+func touches(rs []native.Range, g native.Range) bool {
+	return slices.ContainsFunc(rs, func(r native.Range) bool { return r.Off < g.Off+g.N && g.Off < r.Off+r.N })
 }
 
 // countedFile counts what is read of a file to be hashed.

@@ -44,9 +44,9 @@ type job struct {
 	phase   phase
 	differs bool // what comparing found
 
-	inplace  bool // file is the one that is there
-	assemble bool // it will be: staged collects what arrives, ops are the rest
-	ops      []delta.Op
+	inplace  bool       // file is the one that is there
+	assemble bool       // it will be: staged collects what arrives, ops are the rest
+	ops      []delta.Op // copies that are to be made
 
 	// of a delta
 	basis    *os.File
@@ -56,6 +56,7 @@ type job struct {
 	digests  []byte         // of the source's segments
 	replaces bool           // basis is the file that stands in the place of the new one
 	builder  *builder       // copies from it
+	sums     []byte         // of the segments that were built
 	mixed    bool           // bytes of the basis are in it: the whole is to be verified
 	rest     []native.Range // to be asked for when want has come
 
@@ -167,7 +168,7 @@ func (j *job) drop() (err error) {
 	}
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
-	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests = nil, nil, nil, false, nil, nil
+	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests, j.sums = nil, nil, nil, false, nil, nil, nil
 	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
 }

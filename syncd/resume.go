@@ -23,8 +23,9 @@ import (
 //     other, see openBasis.
 //
 // A file that is put together of a basis has no journal: until the end there is no
-// digest to hold its parts against. On a pull, it is kept as a basis from the
-// moment on that it has all that its own basis could give.
+// digest to hold its parts against. On a pull of which much is missing (copyBehind),
+// it is kept as a basis from the moment on that it has all that its own basis could
+// give.
 
 // isResumable reports whether what arrives of a job is worth a journal.
 func (k *sink) isResumable(j *job) bool {

@@ -4,48 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"runtime"
-	"sync"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
-
-// digestsOf returns the digests of all segments of a file, hashed on all cores.
-func digestsOf(ctx context.Context, f io.ReaderAt, size int64, alg delta.Algorithm) ([]byte, error) {
-	n := int((size + native.Segment - 1) / native.Segment)
-	sums := make([]byte, n*alg.Size())
-	errs := make([]error, n)
-	var next = make(chan int)
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) {
-		wg.Go(func() {
-			buf := make([]byte, hashBlock)
-			for i := range next {
-				h := alg.New()
-				off := int64(i) * native.Segment
-				r := io.NewSectionReader(f, off, min(native.Segment, size-off))
-				m, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{r}, buf)
-				if err == nil && m != r.Size() {
-					err = io.ErrUnexpectedEOF
-				}
-				errs[i] = err
-				h.Sum(sums[:i*alg.Size()])
-			}
-		})
-	}
-	for i := 0; i < n && ctx.Err() == nil; i++ {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	return sums, errors.Join(append(errs, ctx.Err())...)
-}
 
 // sign makes the signature of a file and the digests of its segments, in one
 // pass over it.

@@ -59,8 +59,8 @@ type bodies interface {
 //     the committer, so that the stream always moves.
 //  3. maker (sequential): makes small files ahead of the receivers, see ahead.
 //  4. worker (one job at a time, itself parallel): signs and searches bases,
-//     and hashes what was put together of them and of what came. What a basis
-//     has is copied by a builder of the job's own, see build.go.
+//     and sees to it that what is put together of them and of what came is
+//     hashed. A builder of the job's own does both, in workers of its own.
 //  5. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody.
 //

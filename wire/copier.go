@@ -59,6 +59,23 @@ func (c *Copier) CopyRange(dst *os.File, dstOff int64, src *os.File, srcOff, n i
 	return r.rest()
 }
 
+// Share is CopyRange where the file system can have the two files share blocks,
+// at least in the middle of the range. Where it can't, it does nothing and returns
+// false.
+func (c *Copier) Share(dst *os.File, dstOff int64, src *os.File, srcOff, n int64, st *Stats) (bool, error) {
+	defer runtime.KeepAlive(src)
+	defer runtime.KeepAlive(dst)
+	r := copyRange{c: c, dst: dst, src: src, dstOff: dstOff, srcOff: srcOff, n: n, st: st}
+	if err := r.stat(); err != nil {
+		return false, err
+	}
+	done, err := r.clone()
+	if done || err != nil || r.n == n {
+		return done, err
+	}
+	return true, r.rest()
+}
+
 // copyRange is one CopyRange under way: what is left to be copied and the
 // means that are left to try.
 type copyRange struct {

@@ -225,6 +225,17 @@ func TestReflinkSharesTheAlignedMiddle(t *testing.T) {
 				t.Errorf("reflink %d, copy_file_range %d; want %d of %d shared",
 					st.Reflink.Load(), st.CopyFileRange.Load(), c.reflink, c.n)
 			}
+
+			var only Stats
+			must[int](t)(dst.WriteAt(make([]byte, c.n), c.dstOff))
+			shared, err := copier.Share(dst, c.dstOff, src, c.srcOff, c.n, &only)
+			if err != nil || shared != (c.reflink > 0) || only.Reflink.Load() != c.reflink {
+				t.Errorf("Share: %v, %v, %d bytes shared", shared, err, only.Reflink.Load())
+			}
+			if got := contentOf(t, dst, c.dstOff, int(c.n)); shared && !bytes.Equal(got, content[c.srcOff:c.srcOff+c.n]) ||
+				!shared && !bytes.Equal(got, make([]byte, c.n)) {
+				t.Error("Share: content differs")
+			}
 		})
 	}
 }
