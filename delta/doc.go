@@ -30,6 +30,9 @@
 //  3. Look up (index.go): what passes the filter is searched in the index of the
 //     blocks, and its strong sum compared. Then stride again.
 //
+// SearchBasis offers what it finds to Options.Take at once, while the bytes are in
+// the processor's cache.
+//
 // The spans' matches are merged in order (search.go, searchbasis.go), on the
 // caller's goroutine: where they overlap at a seam the earlier one wins, and among
 // blocks of the same content the one that lengthens a copy is taken.

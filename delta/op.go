@@ -7,12 +7,16 @@ type Kind uint8
 const (
 	Literal Kind = iota // bytes that only the new file has
 	Copy                // bytes that the basis has too
+	Taken               // bytes that Options.Take has had
 )
 
 // String returns the kind's name.
 func (k Kind) String() string {
-	if k == Copy {
+	switch k {
+	case Copy:
 		return "copy"
+	case Taken:
+		return "taken"
 	}
 	return "literal"
 }
@@ -23,7 +27,7 @@ func (k Kind) String() string {
 type Op struct {
 	Kind Kind
 	Off  int64 // of the range in the new file
-	Src  int64 // of a Copy's bytes in the basis; 0 for a Literal
+	Src  int64 // of a Copy's bytes in the basis; 0 for the others
 	Len  int64 // bytes, > 0
 }
 
@@ -34,16 +38,16 @@ type emitter struct {
 	off  int64 // end of the new file's part that is covered
 }
 
-// add covers the next n bytes of the new file, by a Copy from src or a Literal.
+// add covers the next n bytes of the new file, by a Copy from src or another kind.
 func (e *emitter) add(kind Kind, src, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	if kind == Literal {
+	if kind != Copy {
 		src = 0
 	}
 	l := &e.last
-	joins := l.Len > 0 && l.Kind == kind && (kind == Literal || l.Src+l.Len == src)
+	joins := l.Len > 0 && l.Kind == kind && (kind != Copy || l.Src+l.Len == src)
 	if joins {
 		l.Len += n
 		e.off += n

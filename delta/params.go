@@ -28,7 +28,8 @@ const (
 
 	// nativeStrongLen: a terabyte against its million blocks is 2^60 pairs, and
 	// 32 + 64 bits leave a false match a chance of 2^-36. It would only cost the
-	// segment a second transfer, for its digest is checked.
+	// segment a second transfer, for its digest is checked. Where it is not, a
+	// strong sum has to be whole.
 	nativeStrongLen = 8
 )
 

@@ -32,7 +32,11 @@ type scanner struct {
 	strong *strong
 	alone  bool // the strong sum may be tried before the weak one
 	size   int64
+	// show, if not nil, gets the matches that start at off with block, and their
+	// bytes, while the window has them.
+	show func(off int64, block int, data []byte)
 
+	shown  int64 // up to where the last run was shown
 	runs   []run
 	last   int   // block of the last match, -1 for none
 	budget int64 // bytes that may still be hashed for wrong candidates
@@ -43,12 +47,12 @@ type scanner struct {
 
 // scanFile walks over the file and calls merge with each span's runs in order.
 func scanFile(ctx context.Context, ix *index, file io.ReaderAt, size int64, o *Options,
-	merge func(span, []run) error) error {
+	show func(off int64, block int, data []byte), merge func(span, []run) error) error {
 	walk := pass[[]run]{
 		file: file, size: size, block: int(ix.block), opts: o, merge: merge,
 		need: 3*int(ix.block) + batch,
 		worker: func(w *window) func(span) ([]run, error) {
-			s := &scanner{index: ix, window: w, strong: newStrong(ix.params), alone: ix.params.alone(), size: size}
+			s := &scanner{index: ix, window: w, strong: newStrong(ix.params), alone: ix.params.alone(), size: size, show: show}
 			return s.span
 		},
 	}
@@ -63,7 +67,9 @@ func (s *scanner) span(sp span) ([]run, error) {
 	if s.alone {
 		s.budget = (sp.end - sp.off) * wrongBudget
 	}
-	if err := s.search(sp); err != nil {
+	err := s.search(sp)
+	s.showLast()
+	if err != nil {
 		return nil, err
 	}
 	return s.runs, s.window.drain(sp.end)
@@ -104,7 +110,32 @@ func (s *scanner) found(off int64, block int) {
 			return
 		}
 	}
+	s.showLast()
+	s.shown = off
 	s.runs = append(s.runs, run{off: off, block: uint32(block), count: 1})
+}
+
+// showLast shows what was found of the last run since the last time.
+func (s *scanner) showLast() {
+	if s.show == nil || len(s.runs) == 0 {
+		return
+	}
+	r := s.runs[len(s.runs)-1]
+	off, n := s.Block(int(r.block + r.count - 1))
+	first, _ := s.Block(int(r.block))
+	if end := r.off + off + int64(n) - first; end > s.shown {
+		block := int(r.block) + int((s.shown-r.off)/s.block)
+		s.show(s.shown, block, s.window.held(s.shown, end))
+		s.shown = end
+	}
+}
+
+// at returns n bytes from off. Before the window forgets matches it shows them.
+func (s *scanner) at(off int64, n int) ([]byte, error) {
+	if !s.window.has(off, n) {
+		s.showLast()
+	}
+	return s.window.at(off, n)
 }
 
 // stride takes matches for as long as each starts where the one before ended,
@@ -133,7 +164,7 @@ func (s *scanner) step(p, end int64) (int64, error) {
 		if n, err := s.expected(p, end); n > 0 || err != nil {
 			return n, err
 		}
-		data, err := s.window.at(p, int(s.block))
+		data, err := s.at(p, int(s.block))
 		if err != nil {
 			return 0, err
 		}
@@ -159,7 +190,7 @@ func (s *scanner) expected(p, end int64) (int64, error) {
 	if s.last < 0 || next >= s.full {
 		return 0, nil
 	}
-	data, err := s.window.at(p, int(s.block))
+	data, err := s.at(p, int(s.block))
 	if err != nil {
 		return 0, err
 	}
@@ -170,7 +201,7 @@ func (s *scanner) expected(p, end int64) (int64, error) {
 	if next+1 >= s.full || p+s.block >= end || p+2*s.block > s.size {
 		return 0, nil
 	}
-	if data, err = s.window.at(p, 2*int(s.block)); err != nil {
+	if data, err = s.at(p, 2*int(s.block)); err != nil {
 		return 0, err
 	}
 	if s.is(next+1, data[s.block:]) {
@@ -194,7 +225,7 @@ func (s *scanner) strideShort(p int64) (int64, error) {
 	if p+int64(s.short) > s.window.end {
 		return p, nil
 	}
-	data, err := s.window.at(p, s.short)
+	data, err := s.at(p, s.short)
 	if err != nil {
 		return p, err
 	}
@@ -219,14 +250,14 @@ func (s *scanner) tail(p int64, sp span) error {
 // match and its block, or the position behind last and -1.
 func (s *scanner) roll(p, last int64) (int64, int, error) {
 	n := int(s.block)
-	data, err := s.window.at(p, n)
+	data, err := s.at(p, n)
 	if err != nil {
 		return p, -1, err
 	}
 	a, b := weakHalves(data)
 	for p < last {
 		m := int(min(batch, last-p))
-		data, err := s.window.at(p, n+m)
+		data, err := s.at(p, n+m)
 		if err != nil {
 			return p, -1, err
 		}

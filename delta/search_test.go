@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -198,4 +199,55 @@ func TestOpsMakeTheNewFile(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTakenBlocksAreTheNewFiles takes some of what is found, at random, and puts
+// the file together of that and of the ops.
+func TestTakenBlocksAreTheNewFiles(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := drawParams(rt)
+		basis := drawBasis(rt, p.Block)
+		file := drawEdits(rt, basis)
+		refused := rapid.Int64Range(1, 4).Draw(rt, "refused") // one in as many blocks; 1: all
+		var mu sync.Mutex
+		var wrong string
+		out, had := make([]byte, len(file)), make([]bool, len(file))
+		o := Options{Workers: rapid.IntRange(1, 3).Draw(rt, "workers")}
+		o.span = int64(rapid.SampledFrom([]int{0, 512, 1000, 4096}).Draw(rt, "span"))
+		o.Take = func(op Op, data []byte) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if int64(len(data)) != op.Len || !bytes.Equal(data, basis[op.Src:op.Src+op.Len]) {
+				wrong = fmt.Sprintf("other bytes than those of %+v", op)
+			}
+			if op.Off/int64(p.Block)%refused == 0 {
+				return false
+			}
+			for i := range op.Len {
+				if had[op.Off+i] {
+					wrong = fmt.Sprintf("byte %d is taken twice", op.Off+i)
+				}
+				had[op.Off+i] = true
+			}
+			copy(out[op.Off:], data)
+			return true
+		}
+		ops := sinkSearches(t, p, file, basis, o)
+		for _, op := range ops {
+			for i := op.Off; i < op.Off+op.Len; i++ {
+				if had[i] != (op.Kind == Taken) {
+					rt.Fatalf("byte %d: taken %v, and it is a %v", i, had[i], op.Kind)
+				}
+				switch op.Kind {
+				case Literal:
+					out[i] = file[i]
+				case Copy:
+					out[i] = basis[op.Src+i-op.Off]
+				}
+			}
+		}
+		if wrong != "" || !bytes.Equal(out, file) {
+			rt.Fatalf("wrong file from %+v: %s", ops, wrong)
+		}
+	})
 }

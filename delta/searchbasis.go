@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
 // SearchBasis finds the blocks of a new file, given by its signature, in the
 // first size bytes of basis: the sink searches. It calls emit with the ops that
 // make the new file, in order, once the basis is read; emit's error ends it and
-// is returned. It needs some 30 bytes for each block of the signature.
+// is returned. Options.Take gets what is found before. It needs some 30 bytes for each block of the signature.
 //
 // Options.Digests and Whole are of the basis. Without them the search ends as
 // soon as it has found every block.
@@ -18,7 +19,7 @@ func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size in
 	ix := newIndex(sig)
 	defer ix.release()
 	f := newFinder(ix, &o)
-	err := scanFile(ctx, ix, basis, size, &o, f.merge)
+	err := scanFile(ctx, ix, basis, size, &o, f.show, f.merge)
 	if err == nil || errors.Is(err, errAllFound) {
 		err = f.ops(emitter{emit: emit})
 	}
@@ -45,6 +46,9 @@ type finder struct {
 	last   int      // block found last, -1 for none
 	behind int64    // offset in the basis behind it
 	any    bool     // the basis holds a block
+
+	show  func(off int64, block int, data []byte) // offer, or nil
+	taken []atomic.Bool                           // blocks that Options.Take has had, or is offered
 }
 
 func newFinder(ix *index, o *Options) *finder {
@@ -58,7 +62,37 @@ func newFinder(ix *index, o *Options) *finder {
 	for i := range f.next {
 		f.next[i], f.found[i] = uint32(i), missing
 	}
+	if o.Take != nil {
+		f.taken = make([]atomic.Bool, len(ix.weak))
+		f.show = f.offer
+	}
 	return f
+}
+
+// offer gives blocks that lie at off of the basis to Options.Take, but for those
+// that it was given before.
+func (f *finder) offer(off int64, block int, data []byte) {
+	for len(data) > 0 {
+		n := 0
+		first := block
+		for n < len(data) && f.taken[block].CompareAndSwap(false, true) {
+			_, m := f.Block(block)
+			n += m
+			block++
+		}
+		if n > 0 {
+			to, _ := f.Block(first)
+			if !f.opts.Take(Op{Kind: Copy, Off: to, Src: off, Len: int64(n)}, data[:n:n]) {
+				for i := first; i < block; i++ {
+					f.taken[i].Store(false)
+				}
+			}
+		} else {
+			_, n = f.Block(block)
+			block++
+		}
+		off, data = off+int64(n), data[n:]
+	}
 }
 
 func (f *finder) merge(sp span, runs []run) error {
@@ -134,9 +168,12 @@ func (f *finder) ops(out emitter) error {
 		_, n := f.Block(i)
 		via = f.via(i, via)
 		var err error
-		if via == missing {
+		switch {
+		case f.taken != nil && f.taken[i].Load():
+			err = out.add(Taken, 0, int64(n))
+		case via == missing:
 			err = out.add(Literal, 0, int64(n))
-		} else {
+		default:
 			err = out.add(Copy, f.src[via], int64(n))
 		}
 		if err != nil {

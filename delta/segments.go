@@ -37,6 +37,13 @@ type Options struct {
 	// work, hold no block of the signature.
 	GiveUp int64
 
+	// Take, if not nil, is offered blocks of the new file by SearchBasis as soon
+	// as it has found them, with their bytes, which are those that the strong sums
+	// are of and are valid until it returns: up to a window of them in one Copy, each
+	// block once; not InPlace. What it takes, by returning true, is Taken in the ops that follow.
+	// It is called by several goroutines at a time.
+	Take func(op Op, data []byte) bool
+
 	span int64 // if not 0, replaces spanSize; tests make it small
 }
 

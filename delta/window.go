@@ -65,7 +65,7 @@ func (w *window) start(sp span, end int64) {
 // at returns n bytes from off, valid until the next call. Offsets only grow, and
 // off+n is not past the span's end. Bytes before off are forgotten.
 func (w *window) at(off int64, n int) ([]byte, error) {
-	if off+int64(n) > w.base+int64(len(w.data)) {
+	if !w.has(off, n) {
 		if err := w.fill(off, n); err != nil {
 			return nil, err
 		}
@@ -74,9 +74,19 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 	return w.data[i : i+n : i+n], nil
 }
 
+// has reports whether n bytes from off have been read.
+func (w *window) has(off int64, n int) bool {
+	return off+int64(n) <= w.base+int64(len(w.data))
+}
+
+// held returns the bytes from off to end, which were read and not forgotten.
+func (w *window) held(off, end int64) []byte {
+	return w.data[off-w.base : end-w.base]
+}
+
 // fill reads until n bytes from off are there.
 func (w *window) fill(off int64, n int) error {
-	for off+int64(n) > w.base+int64(len(w.data)) {
+	for !w.has(off, n) {
 		drop := min(int(off-w.base), len(w.data))
 		w.data = w.buf[:copy(w.buf, w.data[drop:])]
 		w.base += int64(drop)

@@ -97,6 +97,9 @@ func TestDelta(t *testing.T) {
 				if lit := s.LiteralBytes; !whole && lit > 2<<20 || whole && lit < 32<<20 {
 					t.Errorf("%d bytes of literals", lit)
 				}
+				if p := s.PathBytes; len(options) == 0 && p.Reflink == 0 && s.HashBytes > 40<<20 {
+					t.Errorf("this end read %d MiB to hash them: more than the file once", s.HashBytes>>20)
+				}
 				noStagingNames(t, dst)
 			})
 		}

@@ -89,8 +89,8 @@ func (k *sink) partialDir(n *node, create bool) *tree.Dir {
 // keep keeps what has arrived of a job that is cut off, if that is worth more to
 // the next run than a fresh start.
 func (k *sink) keep(j *job) {
-	if j.staged == nil || j.inplace || j.assemble || len(j.ops) > 0 {
-		return // without its copies it has less than the basis, which is still there
+	if j.staged == nil || j.inplace || j.assemble {
+		return
 	}
 	if len(k.opt.PartialDir) > 0 {
 		if d := k.partialDir(j.node, true); d != nil {

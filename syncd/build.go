@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/seed9553035b/syncd/delta"
-	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -18,10 +17,6 @@ const (
 	// gives a write of that length its pages in large folios: 1 GiB takes a third
 	// less time than in pieces of 64 KiB.
 	buildPiece = 512 << 10
-
-	// buildLag is how many bytes behind the copies the pages of the basis are
-	// let go.
-	buildLag = 32 << 20
 )
 
 // A builder puts a job's file together: it copies ranges of the basis into it,
@@ -48,8 +43,7 @@ type builder struct {
 
 	parts   chan part
 	workers sync.WaitGroup
-	follow  chan part // nil if the basis stays
-	follows sync.WaitGroup
+	behind  *sweeper // nil if the basis stays
 	stop    atomic.Bool
 
 	// writing lets one worker write at a time, as the file's lock does: who waits
@@ -87,8 +81,7 @@ func (k *sink) newBuilder(j *job, digests bool) *builder {
 		b.sums = make([]byte, k.digestsLen(j))
 	}
 	if j.replaces && !j.inplace {
-		b.follow = make(chan part, n)
-		b.follows.Go(b.followAll)
+		b.behind = sweepBehind(j.file, j.basis)
 	}
 	for range n {
 		b.workers.Go(func() { b.work(min(buildPiece, j.entry.Size)) })
@@ -150,10 +143,7 @@ func (b *builder) end(size int64) {
 	}
 	close(b.parts)
 	b.workers.Wait()
-	if b.follow != nil {
-		close(b.follow)
-		b.follows.Wait()
-	}
+	b.behind.end()
 }
 
 // work is a worker, whose buffer has that size.
@@ -168,24 +158,8 @@ func (b *builder) work(size int64) {
 			continue
 		}
 		w.part(p)
-		if b.follow != nil && len(p.ops) > 0 {
-			b.follow <- p
-		}
-	}
-}
-
-// followAll goes behind the workers when the basis is the very file that is to be
-// replaced. It has the kernel begin to write what was built, which ext4 would else
-// do all at once when the name changes, and lets the pages of the basis go: new
-// ones are found among them, and the page cache need not hold the file twice. These
-// are hints: an error of the disk is seen by whoever syncs, as without them.
-func (b *builder) followAll() {
-	let := int64(0)
-	for p := range b.follow {
-		_ = tree.StartWriting(b.file, p.off, p.n)
-		if behind := p.ops[0].Src - buildLag; behind > let {
-			_ = tree.LetGo(b.basis, let, behind-let)
-			let = behind
+		if len(p.ops) > 0 {
+			b.behind.wrote(p.off, p.ops[0].Src, p.n)
 		}
 	}
 }

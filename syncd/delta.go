@@ -24,23 +24,31 @@ const (
 	// nothing in common with it is taken for what it is.
 	giveUp = 64 << 20
 
-	// copyBehind is how much may be missing of a file for its copies to wait until
-	// that has come: then each segment is copied and digested in one pass. A run that
-	// is cut off before has to fetch it again. Where more is missing the copies are
-	// made first, and are kept for the next run.
-	copyBehind = 64 << 20
-
 	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
 	// one alone is longer.
 	maxSigs = 16 << 20
 )
 
+// signParams are those of the signature of a source's file, for a sink that
+// searches. By the session's own digest its strong sums are whole: what matches
+// them is verified.
+func signParams(size int64, alg delta.Algorithm) delta.Params {
+	p := delta.NativeParams(size)
+	if p.Strong == alg {
+		p.StrongLen = alg.Size()
+	}
+	return p
+}
+
 // params are those of a signature of a file of that size.
 func (k *sink) params(size int64) delta.Params {
-	if k.stock != nil {
-		return k.stock.sums(size, false)
-	}
 	p := delta.NativeParams(size)
+	switch {
+	case k.stock != nil:
+		return k.stock.sums(size, false)
+	case !k.push:
+		p = signParams(size, k.alg)
+	}
 	if k.opt.BlockSize > 0 {
 		p.Block = int(k.opt.BlockSize)
 	}
@@ -136,13 +144,12 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 
 // copyBasis has a range of the basis copied into the job's file.
 func (k *sink) copyBasis(j *job, op delta.Op) {
-	switch {
-	case j.assemble:
-		k.stats.Matched.Add(op.Len)
-		fallthrough
-	case j.phase == searching:
+	if j.assemble {
 		j.ops, j.mixed = append(j.ops, op), true
-	case k.openTarget(j):
+		k.stats.Matched.Add(op.Len)
+		return
+	}
+	if k.openTarget(j) {
 		j.mixed = true
 		k.build(j, op)
 	}
@@ -245,45 +252,41 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	}
 	j.sig = nil
 	var missing []native.Range
-	size := int64(0) // of what is missing
 	o := delta.Options{GiveUp: giveUp}
+	t := k.newTaker(j, sig.Params())
+	if t != nil {
+		o.Take = t.take
+	}
 	err = delta.SearchBasis(ctx, sig, countedFile{j.basis, k.stats}, j.size, o, func(op delta.Op) error {
-		if op.Kind == delta.Copy {
+		switch op.Kind {
+		case delta.Copy:
 			k.copyBasis(j, op)
-		} else {
+		case delta.Literal:
 			missing = append(missing, native.Range{Off: op.Off, N: op.Len})
-			size += op.Len
+		case delta.Taken:
+			j.taken = true
 		}
-		return nil
+		return j.err
 	})
+	k.built(j)
+	t.end(j)
 	k.freeSig(j)
-	if err != nil || !j.mixed {
+	switch {
+	case j.err != nil:
+		k.tasks <- task{job: j}
+		return
+	case err != nil || !j.mixed && !j.taken:
 		// It changed, can't be read, or has nothing in common.
 		k.fetchWhole(j)
 		return
 	}
-	if size > copyBehind && !j.assemble {
-		k.copyAhead(j)
-	}
 	j.phase = fetching
+	k.keepCopies(j)
 	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 && j.err == nil {
 		k.retry(j)
 		return
 	}
 	k.tasks <- task{job: j}
-}
-
-// copyAhead makes the copies of a job before what is missing is asked for.
-func (k *sink) copyAhead(j *job) {
-	ops := j.ops
-	j.ops = nil
-	if k.openTarget(j) {
-		for _, op := range ops {
-			k.build(j, op)
-		}
-		k.built(j)
-		k.keepCopies(j)
-	}
 }
 
 // mergeRanges sorts ranges, and joins those that touch.
@@ -300,23 +303,16 @@ func mergeRanges(rs []native.Range) []native.Range {
 	return out
 }
 
-// verify puts together what is not yet, hashes it and returns the segments that
-// are not what the source's digests say.
+// verify returns the segments that are not what the source's digests say. It
+// hashes what was not hashed when it was put together.
 func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
 	if k.stock != nil {
 		k.built(j)
 		return k.stock.verify(ctx, j)
 	}
-	if !k.openTarget(j) {
-		return nil
-	}
 	if j.builder == nil {
 		j.builder = k.newBuilder(j, true)
 	}
-	for _, op := range j.ops {
-		j.builder.add(op)
-	}
-	j.ops = nil
 	k.built(j)
 	bad = mergeRanges(j.bad) // what could not be copied is not what it should be
 	size := k.alg.Size()

@@ -10,6 +10,7 @@
 //	                        does not
 //	source, view            what a source shows, and its answers
 //	sink, node, job         what a sink does: plan, receive, check, work, commit
+//	taker, builder, sweeper how a file is put together of its basis
 //	journal, resume.go      what a broken run has got of a file, for the next one
 //	streams, split, join    several connections of one session: the sink's side, a
 //	                        large file in parts, how they come together

@@ -58,6 +58,7 @@ type job struct {
 	builder  *builder       // copies from it
 	sums     []byte         // of the segments that were built
 	mixed    bool           // bytes of the basis are in it: the whole is to be verified
+	taken    bool           // likewise, but verified
 	rest     []native.Range // to be asked for when want has come
 
 	// want are the ranges asked for; at and next say which bytes come next.
@@ -168,7 +169,7 @@ func (j *job) drop() (err error) {
 	}
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
-	j.basis, j.bad, j.rest, j.mixed, j.sig, j.digests, j.sums = nil, nil, nil, false, nil, nil, nil
+	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig, j.digests, j.sums = nil, nil, nil, false, false, nil, nil, nil
 	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
 }

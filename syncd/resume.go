@@ -23,9 +23,8 @@ import (
 //     other, see openBasis.
 //
 // A file that is put together of a basis has no journal: until the end there is no
-// digest to hold its parts against. On a pull of which much is missing (copyBehind),
-// it is kept as a basis from the moment on that it has all that its own basis could
-// give.
+// digest to hold its parts against. On a pull, it is kept as a basis from the
+// moment on that it has all that its own basis could give.
 
 // isResumable reports whether what arrives of a job is worth a journal.
 func (k *sink) isResumable(j *job) bool {
@@ -45,7 +44,7 @@ func (k *sink) record(j *job, off, n int64, digest []byte) (err error) {
 		defer j.opening.Unlock()
 	}
 	if j.journal == nil {
-		if j.unkept || j.staged == nil || j.mixed || !k.isResumable(j) {
+		if j.unkept || j.staged == nil || j.mixed || j.taken || !k.isResumable(j) {
 			return nil
 		}
 		kept, err := j.staged.Persist()
@@ -69,7 +68,7 @@ func (k *sink) record(j *job, off, n int64, digest []byte) (err error) {
 // keepCopies keeps a file that was put together for the next run, if this one
 // should be cut off.
 func (k *sink) keepCopies(j *job) {
-	if j.staged != nil && j.mixed && !j.assemble && k.isResumable(j) {
+	if j.staged != nil && (j.mixed || j.taken) && !j.assemble && k.isResumable(j) {
 		_, j.err = j.staged.Persist()
 	}
 }

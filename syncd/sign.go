@@ -22,7 +22,7 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 	}
 	defer f.Close()
 	size := r.File.Version.Size
-	p := delta.NativeParams(size)
+	p := signParams(size, s.alg)
 	if r.Block > 0 {
 		p.Block = int(r.Block)
 	}

@@ -288,10 +288,10 @@ func (k *sink) openPart(p *job) bool {
 	w.opening.Lock()
 	defer w.opening.Unlock()
 	k.openTarget(w)
-	p.file, p.err, p.inplace, p.resumed, p.tries = w.file, w.err, w.inplace, w.resumed, w.tries
+	p.file, p.err, p.inplace, p.resumed, p.taken, p.tries = w.file, w.err, w.inplace, w.resumed, w.taken, w.tries
 	return p.err == nil
 }
 
 // punched reports whether a hole of j has to be made: a new file reads as zeros
-// where nothing was written.
-func (j *job) punched() bool { return j.tries > 0 || j.inplace || j.resumed }
+// where nothing was written, but a taker has allocated more than it wrote.
+func (j *job) punched() bool { return j.tries > 0 || j.inplace || j.resumed || j.taken }

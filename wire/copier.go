@@ -59,6 +59,14 @@ func (c *Copier) CopyRange(dst *os.File, dstOff int64, src *os.File, srcOff, n i
 	return r.rest()
 }
 
+// Shares reports whether the file system may have the two files share blocks.
+func (c *Copier) Shares(dst, src *os.File) bool {
+	defer runtime.KeepAlive(src)
+	defer runtime.KeepAlive(dst)
+	r := copyRange{c: c, dst: dst, src: src}
+	return r.stat() == nil && r.means.clone && r.probe()
+}
+
 // Share is CopyRange where the file system can have the two files share blocks,
 // at least in the middle of the range. Where it can't, it does nothing and returns
 // false.

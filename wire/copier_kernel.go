@@ -47,6 +47,17 @@ func (r *copyRange) clone() (bool, error) {
 	return r.n == 0, nil
 }
 
+// probe asks for a range that lies across blocks: a file system that could share
+// others refuses it with EINVAL, and one that never does in another way.
+func (r *copyRange) probe() bool {
+	arg := unix.FileCloneRange{Src_fd: int64(r.src.Fd()), Src_offset: 1, Src_length: 1, Dest_offset: 1}
+	err := retry(func() error { return cloneRange(int(r.dst.Fd()), &arg) })
+	if err == nil || r.cloneRefused(err) != nil {
+		return true
+	}
+	return r.c.lookup(r.pair, int(r.dst.Fd())).clone
+}
+
 // cloneRefused learns from the errno of FICLONERANGE. All of them leave the
 // destination as it was, so the next means may try.
 func (r *copyRange) cloneRefused(err error) error {

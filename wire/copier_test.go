@@ -226,6 +226,9 @@ func TestReflinkSharesTheAlignedMiddle(t *testing.T) {
 					st.Reflink.Load(), st.CopyFileRange.Load(), c.reflink, c.n)
 			}
 
+			if !copier.Shares(dst, src) {
+				t.Error("Shares says that the file system does not")
+			}
 			var only Stats
 			must[int](t)(dst.WriteAt(make([]byte, c.n), c.dstOff))
 			shared, err := copier.Share(dst, c.dstOff, src, c.srcOff, c.n, &only)

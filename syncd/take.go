@@ -1,0 +1,112 @@
+package syncd
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire/native"
+)
+
+// A taker writes the blocks that a search of a job's basis finds right away, from
+// the buffer in which they were found: the basis is read once, and no pass over the
+// result is needed. What it writes is verified, for the bytes of that buffer have
+// the source's strong sum, a whole digest of the session's algorithm. What changes
+// in the basis meanwhile does so before or behind it.
+//
+// Its fields are of the goroutines that search, but for k, j and behind guarded by
+// mu.
+type taker struct {
+	k      *sink
+	j      *job
+	behind *sweeper // nil if the basis stays
+
+	mu        sync.Mutex // also lets one write at a time, as the file's lock does: who waits for that spins
+	room      []bool     // segments of the file that have their blocks; nil if the basis has holes
+	holes     bool
+	allocated bool
+	err       error
+}
+
+// newTaker returns nil where strong sums are not enough, where the file is updated
+// in place, and where blocks may be shared instead of written.
+func (k *sink) newTaker(j *job, p delta.Params) *taker {
+	if j.assemble || p.Strong != k.alg || p.StrongLen != k.alg.Size() || !k.openTarget(j) || k.copier.Shares(j.file, j.basis) {
+		return nil
+	}
+	t := &taker{k: k, j: j}
+	for e, err := range tree.Extents(j.basis, 0, j.size) {
+		if err == nil && !e.Hole && e.Len == j.size {
+			t.room = make([]bool, (j.entry.Size+native.Segment-1)/native.Segment)
+		}
+		break
+	}
+	if j.replaces {
+		t.behind = sweepBehind(j.file, j.basis)
+	}
+	return t
+}
+
+// end ends a taker, when the search has, and gives the job what it noticed.
+func (t *taker) end(j *job) {
+	if t == nil {
+		return
+	}
+	t.behind.end()
+	j.holes, j.allocated = j.holes || t.holes, j.allocated || t.allocated
+	if j.err == nil {
+		j.err = t.err
+	}
+}
+
+// take implements delta.Options.Take.
+func (t *taker) take(op delta.Op, data []byte) bool {
+	for e, err := range tree.Extents(t.j.basis, op.Src, op.Len) {
+		if err != nil {
+			return false // it is copied again, or fetched
+		}
+		part := data[e.Off-op.Src:][:e.Len]
+		if !t.write(op.Off+e.Off-op.Src, part, e.Hole) {
+			return false
+		}
+	}
+	t.k.stats.Matched.Add(op.Len)
+	t.behind.wrote(op.Off, op.Src, op.Len)
+	return true
+}
+
+// write writes a part of the file, unless it is a hole, which a new file has
+// already.
+func (t *taker) write(off int64, part []byte, hole bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err != nil || t.k.aborted() {
+		return false
+	}
+	if hole && len(bytes.TrimLeft(part, "\x00")) == 0 {
+		t.holes = true
+		return true
+	}
+	t.allocate(off, int64(len(part)))
+	if _, err := t.j.file.WriteAt(part, off); err != nil {
+		t.err = err
+		return false
+	}
+	t.k.stats.User.Add(int64(len(part)))
+	return true
+}
+
+// allocate has the segments that n bytes from off are in allocated.
+func (t *taker) allocate(off, n int64) {
+	if t.room == nil {
+		return
+	}
+	for i := off / native.Segment; i <= (off+n-1)/native.Segment; i++ {
+		if !t.room[i] {
+			t.room[i] = true
+			at := i * native.Segment
+			t.allocated = tree.Allocate(t.j.file, at, min(native.Segment, t.j.entry.Size-at)) || t.allocated
+		}
+	}
+}
