@@ -44,7 +44,6 @@ func TestStockClientsRefused(t *testing.T) {
 		{"--atimes", "-aU", ro, dst, 4, "--atimes is not supported"},
 		{"--backup", "-ab", dst, rw, 4, "--backup is not supported"},
 		{"--delay-updates", "-a --delay-updates", dst, rw, 4, "--delay-updates is not supported"},
-		{"--max-size", "-a --max-size=1k", dst, rw, 4, "--max-size is not supported"},
 		{"a path for --partial-dir", "-a --partial-dir=/tmp/x", dst, rw, 4, "partial-dir"},
 		{"a push that is too old", "-a --protocol=28", dst, rw, 12, "rsync 2.6.4 or later"},
 		{"an option of another program", "-a -M--teleport", ro, dst, 4, "--teleport: unknown option"},

@@ -54,7 +54,7 @@ func (k *sink) fromAlt(j *job) bool {
 		}
 		var e wire.Entry
 		if dir.EntryInto(j.entry.Name, k.meta.Want(), &e) != nil || !e.IsRegular() ||
-			e.Size != j.entry.Size || !k.meta.SameTime(e.Mtime, j.entry.Mtime) {
+			e.Size != j.entry.Size || !k.opt.SizeOnly && (k.opt.IgnoreTimes || !k.meta.SameTime(e.Mtime, j.entry.Mtime)) {
 			continue
 		}
 		if k.takeAlt(j, &k.alts[i], dir, k.meta.Diff(&e, &j.entry) == 0) {

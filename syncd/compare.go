@@ -55,9 +55,12 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 			k.failed(p, err)
 			return nil
 		}
-		if k.opt.DryRun && c.IsDir() {
-			k.wouldMakeWay(n, e.Name)
-		}
+	}
+	if k.passesOver(e, cur) {
+		return nil
+	}
+	if k.opt.DryRun && cur != nil && cur.IsDir() {
+		k.wouldMakeWay(n, e.Name)
 	}
 	var g *linkGroup
 	if old != nil {
@@ -68,8 +71,8 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 			return nil
 		}
 	}
-	if k.opt.Update && e.IsRegular() && cur != nil && cur.IsRegular() && e.Mtime.Before(cur.Mtime) && !k.meta.SameTime(e.Mtime, cur.Mtime) {
-		k.linkReady(g)
+	if k.newer(e, cur) {
+		k.linkFailed(g) // the next name is handled for itself
 		return nil
 	}
 	return k.compare(n, e, cur, g, old)
@@ -86,12 +89,8 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 	var d tree.Change
 	same := cur != nil && cur.IsRegular()
 	if same {
-		d = k.meta.Diff(cur, e)
-		if cur.Size != e.Size {
-			d |= tree.ChangeSize
-		}
-		sameTime := d&tree.ChangeTime == 0 && (k.meta.Times || k.meta.SameTime(cur.Mtime, e.Mtime))
-		same = cur.Size == e.Size && (sameTime || k.opt.Checksum)
+		d = k.changes(e, cur)
+		same = k.unchanged(e, cur)
 		// Setting metadata would reach every name of a file that the source
 		// does not link: the link is broken by fetching the file.
 		if d != 0 && k.opt.HardLinks && cur.Nlink > 1 && e.Nlink == 1 {

@@ -28,6 +28,17 @@ type Options struct {
 	// Timeout is the client's, in seconds: a server with a longer one uses this.
 	Timeout int64 `json:"timeout,omitempty"`
 
+	// What the sink passes over, and what it takes for unchanged.
+	Existing       bool   `json:"existing,omitempty"`        // only what is there
+	IgnoreExisting bool   `json:"ignore_existing,omitempty"` // only what is not
+	MinSize        int64  `json:"min_size,omitempty"`        // bytes of a file
+	MaxSize        *int64 `json:"max_size,omitempty"`        // nil: no limit
+	SizeOnly       bool   `json:"size_only,omitempty"`
+	IgnoreTimes    bool   `json:"ignore_times,omitempty"`
+	// ModifyWindow is by how many seconds equal mtimes may differ; -1: by
+	// nothing, which is the default unless a peer knows whole seconds only.
+	ModifyWindow *int64 `json:"modify_window,omitempty"`
+
 	// What the sink does.
 	DryRun    bool   `json:"dry_run,omitempty"`
 	Checksum  bool   `json:"checksum,omitempty"`
@@ -110,6 +121,12 @@ func (o *Options) Validate() error {
 	if o.MaxDelete != nil && *o.MaxDelete < 0 {
 		return fmt.Errorf("max-delete is negative")
 	}
+	if o.MinSize < 0 || o.MaxSize != nil && *o.MaxSize < 0 {
+		return fmt.Errorf("a size of files is negative")
+	}
+	if w := o.ModifyWindow; w != nil && (*w < -1 || *w > math.MaxInt32) {
+		return fmt.Errorf("a modify-window of %d seconds is not in -1..%d", *w, math.MaxInt32)
+	}
 	if o.BlockSize != 0 && (o.BlockSize < delta.MinBlock || o.BlockSize > delta.MaxBlock) {
 		return fmt.Errorf("a block size of %d is not in %d..%d", o.BlockSize, delta.MinBlock, delta.MaxBlock)
 	}
@@ -149,10 +166,14 @@ func (o *Options) filter() (*filter.List, error) {
 
 // meta returns which metadata a sink keeps.
 func (o *Options) meta() *tree.Meta {
-	return &tree.Meta{
+	m := &tree.Meta{
 		Perms: true, Owner: true, Group: true, Times: true, Devices: true, Specials: true,
 		Xattrs: o.Xattrs, ACLs: o.ACLs, NumericIDs: o.NumericIDs,
 	}
+	if w := o.ModifyWindow; w != nil && *w >= 0 {
+		m.WholeSeconds, m.ModifyWindow = true, *w
+	}
+	return m
 }
 
 // ParseDigest returns the algorithm of `--digest`: those whose strength is

@@ -381,8 +381,10 @@ func (k *sink) enter() error {
 	// The reference of the waiting child becomes that of the node.
 	c := &node{parent: n, path: n.join(e.Name), entry: e, private: n.private, refs: 1, own: 1}
 	if err := k.openNode(c); err != nil {
-		k.failed(c.path, err)
-		k.noDeletes.Store(true)
+		if !errors.Is(err, errPassedOver) {
+			k.failed(c.path, err)
+			k.noDeletes.Store(true)
+		}
 		c.entry.Name = "" // nothing to finish
 		k.release(c)
 		return nil
@@ -401,6 +403,9 @@ func (k *sink) enter() error {
 func (k *sink) openNode(c *node) error {
 	parent, name := c.parent.dir, c.entry.Name
 	if parent == nil {
+		if err := k.passesDir(nil); err != nil {
+			return err
+		}
 		k.item(c.path, &c.entry, item{update: 'c', isNew: true}, "")
 		return nil
 	}
@@ -408,10 +413,14 @@ func (k *sink) openNode(c *node) error {
 	err := parent.EntryInto(name, k.meta.Want(), &cur)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		err = k.passesDir(nil)
 	case err == nil && cur.IsDir():
 		c.cur = &cur
 		return k.openExisting(c)
-	case err != nil:
+	case err == nil:
+		err = k.passesDir(&cur)
+	}
+	if err != nil {
 		return err
 	}
 	k.item(c.path, &c.entry, item{update: 'c', isNew: true}, "")

@@ -43,7 +43,7 @@ func (k *sink) mayBeSame(n *node) bool {
 // startScans starts the goroutines that look at directories, for a source that
 // answers SAME. It returns what ends them.
 func (k *sink) startScans() (stop func()) {
-	if _, ok := k.up.(*remote); !ok || k.opt.Checksum {
+	if _, ok := k.up.(*remote); !ok || k.opt.Checksum || k.opt.IgnoreTimes {
 		return func() {}
 	}
 	k.scans = make(chan *node, native.MaxLists)

@@ -176,7 +176,7 @@ func (t *Transfer) receiveStock(ctx context.Context, p *stockPeer) (*Result, err
 	k := t.sink(root, up)
 	k.stock, up.k = up, k
 	k.meta.ExactTimes = t.Options.Checksum
-	k.meta.WholeSeconds = p.session.Protocol < 31
+	k.meta.WholeSeconds = k.meta.WholeSeconds || p.session.Protocol < 31
 	if _, ok := p.session.Checksum.Algorithm(); !ok {
 		t.Options.WholeFile = true
 	}

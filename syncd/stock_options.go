@@ -50,11 +50,10 @@ func refuseOptions(a *rsync.Args) error {
 func refuseSinkOptions(a *rsync.Args) error {
 	list := []refusal{
 		{"--backup", a.Backup || a.BackupDir != ""}, {"--keep-dirlinks", a.KeepDirlinks},
-		{"--ignore-times", a.IgnoreTimes}, {"--size-only", a.SizeOnly}, {"--existing", a.Existing},
-		{"--ignore-existing", a.IgnoreExisting}, {"--executability", a.Executability && !a.Perms},
+		{"--executability", a.Executability && !a.Perms},
 		{"--prune-empty-dirs", a.PruneEmptyDirs}, {"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
 		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks}, {"--force", a.Force},
-		{"--ignore-errors", a.IgnoreErrors}, {"--min-size", a.MinSize > 0}, {"--max-size", a.MaxSize != nil},
+		{"--ignore-errors", a.IgnoreErrors},
 		{"--usermap", a.UserMap != ""}, {"--groupmap", a.GroupMap != ""}, {"--temp-dir", a.TempDir != ""},
 		{"--super without being root", a.Super && os.Geteuid() != 0}, {"--fuzzy given twice", a.Fuzzy > 1}, {"--delete without --links", a.Deletes() && !a.Links},
 		{"more than one destination", len(a.Paths) > 1},
@@ -74,7 +73,8 @@ func sinkOptions(a *rsync.Args) (o Options, err error) {
 		DryRun: a.DryRun, Checksum: a.Checksum, Update: a.Update, OneFS: a.OneFileSystem > 0,
 		Delete: a.Deletes(), Inplace: a.Inplace, Append: a.Append == 1, AppendVerify: a.Append > 1,
 		Partial: a.Partial, PartialDir: []byte(a.PartialDir), Fuzzy: a.Fuzzy > 0, WholeFile: a.WholeFile == rsync.On,
-		BlockSize: int64(a.BlockSize),
+		BlockSize: int64(a.BlockSize), Existing: a.Existing, IgnoreExisting: a.IgnoreExisting, MinSize: a.MinSize, MaxSize: a.MaxSize,
+		SizeOnly: a.SizeOnly, IgnoreTimes: a.IgnoreTimes,
 	}
 	if a.MaxDelete != nil {
 		n := int64(*a.MaxDelete)
@@ -102,7 +102,7 @@ func sinkMeta(a *rsync.Args) *tree.Meta {
 	return &tree.Meta{
 		Perms: a.Perms, Owner: a.Owner, Group: a.Group, Times: a.Times, OmitDirTimes: a.OmitDirTimes,
 		OmitLinkTimes: a.OmitLinkTimes, Xattrs: a.Xattrs > 0, ACLs: a.ACLs, NumericIDs: a.NumericIDs,
-		Devices: a.Devices, Specials: a.Specials, ModifyWindow: time.Duration(max(a.ModifyWindow, 0)) * time.Second,
+		Devices: a.Devices, Specials: a.Specials, ModifyWindow: int64(max(a.ModifyWindow, 0)),
 	}
 }
 
@@ -162,7 +162,10 @@ func (o *Options) stockArgs(pull bool) *rsync.Args {
 	a := &rsync.Args{
 		Sender: pull, Recursive: true, Links: true, Perms: true, Times: true, Owner: true, Group: true,
 		Devices: true, Specials: true, ACLs: o.ACLs, Checksum: o.Checksum, NumericIDs: o.NumericIDs, Sparse: o.Sparse,
-		Timeout: int(o.Timeout), BlockSize: int(o.BlockSize),
+		Timeout: int(o.Timeout), BlockSize: int(o.BlockSize), IgnoreTimes: o.IgnoreTimes,
+	}
+	if o.ModifyWindow != nil {
+		a.ModifyWindow = int(*o.ModifyWindow)
 	}
 	count := func(n *int, on bool) {
 		if on {
@@ -189,6 +192,8 @@ func (o *Options) stockArgs(pull bool) *rsync.Args {
 func (o *Options) pushArgs(a *rsync.Args) {
 	a.DryRun, a.Update, a.Inplace, a.Partial = o.DryRun, o.Update, o.Inplace, o.Partial
 	a.PartialDir = string(o.PartialDir)
+	a.Existing, a.IgnoreExisting, a.SizeOnly = o.Existing, o.IgnoreExisting, o.SizeOnly
+	a.MinSize, a.MaxSize = o.MinSize, o.MaxSize
 	a.Fsync = o.Fsync == FsyncCommit || o.Fsync == FsyncFile
 	if o.WholeFile {
 		a.WholeFile = rsync.On

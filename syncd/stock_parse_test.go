@@ -118,7 +118,6 @@ func TestExpandPaths(t *testing.T) {
 // TestRefusedOptions checks that what can't be honoured is refused by its name,
 // in the one direction that it concerns.
 func TestRefusedOptions(t *testing.T) {
-	big := int64(1)
 	for name, c := range map[string]struct {
 		set        func(a *rsync.Args)
 		pull, push bool
@@ -130,8 +129,6 @@ func TestRefusedOptions(t *testing.T) {
 		"--remove-source":     {func(a *rsync.Args) { a.RemoveSource = true }, true, true},
 		"--copy-links":        {func(a *rsync.Args) { a.CopyLinks = true }, true, false},
 		"--backup":            {func(a *rsync.Args) { a.Backup = true }, false, true},
-		"--size-only":         {func(a *rsync.Args) { a.SizeOnly = true }, false, true},
-		"--max-size":          {func(a *rsync.Args) { a.MaxSize = &big }, false, true},
 		"--temp-dir":          {func(a *rsync.Args) { a.TempDir = "x" }, false, true},
 		"--safe-links":        {func(a *rsync.Args) { a.SafeLinks = true }, false, true},
 		"--ignore-errors":     {func(a *rsync.Args) { a.IgnoreErrors = true }, false, true},

@@ -83,8 +83,22 @@ func parseRate(s string) (int64, error) {
 	return n, err
 }
 
-// parseSize reads a size as rsync does: bytes, or with a suffix.
-func parseSize(s string) (int64, error) { return parseUnits(s, 1) }
+// parseSize reads a size as rsync does: bytes, or with a suffix, and perhaps one
+// more or less.
+func parseSize(s string) (int64, error) {
+	number, offset := s, int64(0)
+	switch {
+	case strings.HasSuffix(s, "+1"):
+		number, offset = s[:len(s)-2], 1
+	case strings.HasSuffix(s, "-1"):
+		number, offset = s[:len(s)-2], -1
+	}
+	n, err := parseUnits(number, 1)
+	if n+offset < 0 {
+		err = fmt.Errorf("%q is negative", s)
+	}
+	return n + offset, err
+}
 
 // parseUnits reads a number with one of rsync's suffixes: K, M, G, T or KiB ...
 // of 1024, KB, MB ... of 1000, B for bytes; without one it counts in units of

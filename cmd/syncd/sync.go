@@ -40,6 +40,8 @@ type syncFlags struct {
 	partialDir             string
 	compress, skipCompress string
 	block                  string
+	minSize, maxSize       string
+	window                 int64
 	shell                  string
 	program                string
 	stock                  syncd.StockOptions
@@ -83,6 +85,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.BoolVar(&f.opt.NumericIDs, "numeric-ids", false, "keep numbers of owners rather than names")
 	fl.BoolVarP(&f.opt.Checksum, "checksum", "c", false, "compare contents rather than size and time: both sides hash every file of equal size anew")
 	fl.BoolVarP(&f.opt.Update, "update", "u", false, "leave files that are newer in DST")
+	f.selection(fl)
 	fl.BoolVarP(&f.opt.WholeFile, "whole-file", "W", false, "send whole files, not what differs; always so between local paths")
 	fl.BoolVar(&f.noWhole, "no-whole-file", false, "send what differs, even between local paths")
 	fl.StringVarP(&f.block, "block-size", "B", "", "compare in blocks of `SIZE`, for example 16K; else by the file's size")
@@ -135,6 +138,8 @@ func aliases(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		name = "compress-choice"
 	case "no-i-r":
 		name = "no-inc-recursive"
+	case "ignore-non-existing":
+		name = "existing"
 	}
 	return pflag.NormalizedName(name)
 }
@@ -185,6 +190,9 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 		if t.Options.BlockSize, err = parseSize(f.block); err != nil {
 			return usage(fmt.Errorf("--block-size: %w", err))
 		}
+	}
+	if err := f.takeSelection(c, &t.Options); err != nil {
+		return usage(err)
 	}
 	if f.noWhole && f.opt.WholeFile {
 		return usage(fmt.Errorf("--whole-file and --no-whole-file exclude each other"))

@@ -296,7 +296,7 @@ func TestApplySetsTimesWithinTheWindow(t *testing.T) {
 	v, err := VersionOf(f)
 	must(t, err)
 	want := wire.Entry{Mode: unix.S_IFREG, Mtime: wire.Time{Sec: v.Mtime.Sec, Nsec: v.Mtime.Nsec ^ 1}}
-	m := Meta{Times: true, ModifyWindow: time.Hour}
+	m := Meta{Times: true, ModifyWindow: 3600}
 	must(t, m.Apply(f, &want, nil))
 	if e := entry(t, d, "file", Want{}); e.Mtime != want.Mtime {
 		t.Errorf("mtime %+v, want %+v", e.Mtime, want.Mtime)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/seed9553035b/syncd/wire"
 	"golang.org/x/sys/unix"
@@ -31,10 +30,11 @@ type Meta struct {
 	NumericIDs bool
 	Devices    bool // character and block devices
 	Specials   bool // fifos and sockets
-	// ModifyWindow is by how much two equal mtimes may differ. WholeSeconds has
-	// two be equal in the same second, for a source that knows no more.
+	// ModifyWindow is by how many seconds two equal mtimes may differ, whose
+	// parts of a second then do not count. WholeSeconds has two be equal in the
+	// same second, for a source that knows no more.
 	// What is equal is left as it is, but that of a file with ExactTimes.
-	ModifyWindow time.Duration
+	ModifyWindow int64
 	WholeSeconds bool
 	ExactTimes   bool
 	// Chmod changes permission bits last of all, kept ones too.
@@ -139,20 +139,11 @@ func (m *Meta) keepsTimes(e *wire.Entry) bool {
 
 // SameTime tells whether two mtimes are equal within the ModifyWindow.
 func (m *Meta) SameTime(a, b wire.Time) bool {
-	if a == b || m.WholeSeconds && a.Sec == b.Sec {
-		return true
+	if a == b || !m.WholeSeconds && m.ModifyWindow <= 0 {
+		return a == b
 	}
-	if m.ModifyWindow <= 0 {
-		return false
-	}
-	if b.Before(a) {
-		a, b = b, a
-	}
-	if b.Sec-a.Sec > int64(m.ModifyWindow/time.Second)+1 || b.Sec-a.Sec < 0 {
-		return false // also keeps the next line from overflowing
-	}
-	apart := time.Duration(b.Sec-a.Sec)*time.Second + time.Duration(b.Nsec) - time.Duration(a.Nsec)
-	return apart <= m.ModifyWindow
+	apart := max(a.Sec, b.Sec) - min(a.Sec, b.Sec)
+	return apart >= 0 && apart <= m.ModifyWindow // below zero it has overflowed
 }
 
 // mode returns the permission bits that want shall have. old is what had its

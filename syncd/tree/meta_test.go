@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/seed9553035b/syncd/wire"
 	"golang.org/x/sys/unix"
@@ -104,27 +103,25 @@ func TestDiffOfOtherTypes(t *testing.T) {
 func TestSameTime(t *testing.T) {
 	at := func(sec int64, nsec uint32) wire.Time { return wire.Time{Sec: sec, Nsec: nsec} }
 	tests := []struct {
-		window time.Duration
+		window int64
+		whole  bool
 		a, b   wire.Time
 		want   bool
 	}{
-		{0, at(1, 1), at(1, 1), true},
-		{0, at(1, 1), at(1, 2), false},
-		{time.Nanosecond, at(1, 1), at(1, 2), true},
-		{time.Nanosecond, at(1, 1), at(1, 3), false},
-		{time.Nanosecond, at(1, 999999999), at(2, 0), true},
-		{time.Second, at(1, 0), at(2, 0), true},
-		{time.Second, at(1, 0), at(2, 1), false},
-		{time.Second, at(-1, 999999999), at(0, 999999999), true},
-		{1500 * time.Millisecond, at(1, 900000000), at(3, 400000000), true},
-		{1500 * time.Millisecond, at(1, 900000000), at(3, 400000001), false},
-		{time.Second, at(math.MinInt64, 0), at(math.MaxInt64, 0), false},
-		{math.MaxInt64, at(math.MinInt64, 0), at(math.MaxInt64, 0), false},
-		{math.MaxInt64, at(0, 0), at(math.MaxInt64, 0), false},
-		{math.MaxInt64, at(0, 0), at(int64(math.MaxInt64/time.Second), 0), true},
+		{0, false, at(1, 1), at(1, 1), true},
+		{0, false, at(1, 1), at(1, 2), false},
+		{0, true, at(1, 1), at(1, 2), true},
+		{0, true, at(1, 999999999), at(2, 0), false},
+		{1, false, at(1, 0), at(2, 0), true},
+		{1, false, at(1, 0), at(2, 999999999), true},
+		{1, false, at(1, 999999999), at(3, 0), false},
+		{1, true, at(-1, 999999999), at(0, 999999999), true},
+		{1, false, at(math.MinInt64, 0), at(math.MaxInt64, 0), false},
+		{math.MaxInt64, false, at(math.MinInt64, 0), at(math.MaxInt64, 0), false},
+		{math.MaxInt64, false, at(0, 0), at(math.MaxInt64, 0), true},
 	}
 	for _, tt := range tests {
-		m := Meta{ModifyWindow: tt.window}
+		m := Meta{ModifyWindow: tt.window, WholeSeconds: tt.whole}
 		if m.SameTime(tt.a, tt.b) != tt.want || m.SameTime(tt.b, tt.a) != tt.want {
 			t.Errorf("%v and %v within %v are not %v", tt.a, tt.b, tt.window, tt.want)
 		}

@@ -1,0 +1,104 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// beside runs stock rsync, and every way that a transfer can go with our program
+// in a part of it, over the same source and the same old target.
+type beside struct {
+	dir         string // has src, old, and dst/N for what is made
+	ours, stock string // addresses of daemons of dir
+	links       bool   // which name of several is sent is the program's choice: only trees are compared
+	made        atomic.Int64
+}
+
+// newBeside has grow fill the source and the old target.
+func newBeside(t *testing.T, grow func(src, old string)) *beside {
+	t.Helper()
+	b := &beside{dir: t.TempDir()}
+	for _, name := range []string{"src", "old", "dst"} {
+		check(t, os.Mkdir(filepath.Join(b.dir, name), 0o755))
+	}
+	grow(b.dir+"/src", b.dir+"/old")
+	b.ours, b.stock = serveDir(t, b.dir).addr, stockDaemon(t, module{name: "m", path: b.dir, writable: true})
+	return b
+}
+
+// besideWays are the command lines, with the program, and where source and
+// target are: "" here, "syncd://" or "rsync://" for a module of either daemon.
+var besideWays = []struct {
+	name     string
+	command  []string
+	from, to string
+	stock    bool // which daemon
+}{
+	{"local", []string{"syncd"}, "", "", false},
+	{"pull", []string{"syncd"}, "syncd://", "", false},
+	{"push", []string{"syncd"}, "", "syncd://", false},
+	{"pull from stock", []string{"syncd"}, "rsync://", "", true},
+	{"push to stock", []string{"syncd"}, "", "rsync://", true},
+	{"stock pulls", []string{"rsync"}, "rsync://", "", false},
+	{"stock pushes", []string{"rsync"}, "", "rsync://", false},
+}
+
+// target makes a copy of the old target, and returns its path below dir.
+func (b *beside) target(t *testing.T) string {
+	dst := fmt.Sprint("dst/", b.made.Add(1))
+	mustRun(t, "cp", "-a", b.dir+"/old", filepath.Join(b.dir, dst))
+	return dst
+}
+
+// run compares what all ways make of the options with what stock makes of them
+// between two directories: the exit code, what -i shows and the tree. Options are
+// spelled alike for both programs.
+func (b *beside) run(t *testing.T, options ...string) {
+	t.Helper()
+	t.Parallel() // stock spends most of its time asleep
+	dst := b.target(t)
+	want := run(t, slices.Concat([]string{"rsync", "-aHi"}, options, []string{b.dir + "/src/", filepath.Join(b.dir, dst) + "/"})...)
+	tree := treeLines(t, filepath.Join(b.dir, dst))
+	for _, w := range besideWays {
+		t.Run(w.name, func(t *testing.T) {
+			dst := b.target(t)
+			addr := b.ours
+			if w.stock {
+				addr = b.stock
+			}
+			place := func(scheme, p string) string {
+				if scheme == "" {
+					return filepath.Join(b.dir, p) + "/"
+				}
+				return scheme + addr + "/m/" + p + "/"
+			}
+			command := []string{"rsync", "-aHi"}
+			if w.command[0] == "syncd" {
+				command = []string{program, "sync", "-aHi"}
+			}
+			got := run(t, slices.Concat(command, options, []string{place(w.from, "src"), place(w.to, dst)})...)
+			if got.code != want.code {
+				t.Errorf("exit %d, stock %d:\n%s\nstock:\n%s", got.code, want.code, got.stderr, want.stderr)
+			}
+			if !b.links {
+				diffLines(t, "itemized", besideItems(got.stdout), besideItems(want.stdout))
+			}
+			diffLines(t, "the tree", treeLines(t, filepath.Join(b.dir, dst)), tree)
+		})
+	}
+}
+
+// besideItems are the itemized lines of a run, in order, whatever the direction.
+func besideItems(out string) (lines []string) {
+	for _, l := range sortedLines(out) {
+		if itemLine.MatchString(l) {
+			lines = append(lines, strings.Replace(l, "<", ">", 1))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,72 @@
+package syncd
+
+import (
+	"errors"
+
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+)
+
+// Which entries a sink passes over, and when it takes a file for unchanged, by
+// its options: the order is that of generator.c:recv_generator. Both dialects
+// come here, and so do local copies.
+
+// errPassedOver says that a directory is left alone, with all in it.
+var errPassedOver = errors.New("the options pass over it")
+
+// passesOver reports whether an entry is left as it is, whatever its content.
+// cur is what is there, nil if nothing is.
+func (k *sink) passesOver(e, cur *wire.Entry) bool {
+	switch {
+	case k.opt.Existing && cur == nil, k.opt.IgnoreExisting && cur != nil:
+		return true
+	case !e.IsRegular():
+		return false
+	}
+	return e.Size < k.opt.MinSize || k.opt.MaxSize != nil && e.Size > *k.opt.MaxSize
+}
+
+// passesDir is passesOver for a directory; cur is what has its name. That it
+// can't be entered is an error where other files would take its place.
+func (k *sink) passesDir(cur *wire.Entry) error {
+	switch {
+	case k.opt.Existing && cur == nil:
+		return errPassedOver
+	case k.opt.IgnoreExisting && cur != nil && !cur.IsDir():
+		return errors.New("what is no directory stands in its place, and --ignore-existing keeps that")
+	}
+	return nil
+}
+
+// newer reports whether --update leaves a file alone, since cur, which is there,
+// is newer. With a window to modify in, one that is no older is.
+func (k *sink) newer(e, cur *wire.Entry) bool {
+	switch {
+	case !k.opt.Update || !e.IsRegular() || cur == nil || !cur.IsRegular():
+		return false
+	case k.meta.ModifyWindow > 0:
+		return e.Mtime.Sec-cur.Mtime.Sec < k.meta.ModifyWindow
+	}
+	return e.Mtime.Before(cur.Mtime) && !k.meta.SameTime(e.Mtime, cur.Mtime)
+}
+
+// unchanged reports whether cur, a regular file, passes for e without a look at
+// its content (generator.c:quick_check_ok). With --checksum the look follows.
+func (k *sink) unchanged(e, cur *wire.Entry) bool {
+	switch {
+	case cur.Size != e.Size:
+		return false
+	case k.opt.Checksum, k.opt.SizeOnly:
+		return true
+	}
+	return !k.opt.IgnoreTimes && k.meta.SameTime(cur.Mtime, e.Mtime)
+}
+
+// changes returns how cur, a regular file, differs from e in what is shown.
+func (k *sink) changes(e, cur *wire.Entry) tree.Change {
+	d := k.meta.Diff(cur, e)
+	if cur.Size != e.Size {
+		d |= tree.ChangeSize
+	}
+	return d
+}
