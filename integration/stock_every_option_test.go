@@ -27,7 +27,7 @@ var takenOptions = []string{
 	"--protect-args", "--time-limit=5", "--log-format=%n", "--copy-as=root", "--compress-level=3", "-z --compress-level=0",
 	"--compress-level=0", "--zc=zlib --zl=0", "--zc=zlibx --zl=9", "--zc=zstd --zl=19", "--zc=lz4 --zl=0", "--zc=none --zl=3",
 	"--zl=5 --protocol=29", "--zl=0 --protocol=29", "--existing", "--ignore-non-existing", "--ignore-existing", "--max-size=1m",
-	"--min-size=1", "-I", "--size-only",
+	"--min-size=1", "-I", "--size-only", "--ignore-errors", "--force", "-m",
 }
 
 // refusedOptions are those that it refuses on a pull or on a push, each with the
@@ -55,11 +55,8 @@ var refusedOptions = []struct{ option, pull, push string }{
 	{"--remove-source-files", "--remove-source-files", "--remove-source-files"},
 	{"--ignore-missing-args", "--ignore-missing-args", ""},
 	{"--delete-missing-args", "--delete-missing-args", "--delete-missing-args"},
-	{"--ignore-errors", "", "--ignore-errors"},
-	{"--force", "", "--force"},
 	{"--partial-dir=/tmp/p", "", "partial-dir"},
 	{"--delay-updates", "", "--delay-updates"},
-	{"-m", "", "--prune-empty-dirs"},
 	{"--usermap=0:0", "", "--usermap"},
 	{"--groupmap=0:0", "", "--groupmap"},
 	{"--chown=0:0", "", "--usermap"},

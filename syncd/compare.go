@@ -59,8 +59,11 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 	if k.passesOver(e, cur) {
 		return nil
 	}
-	if k.opt.DryRun && cur != nil && cur.IsDir() {
-		k.wouldMakeWay(n, e.Name)
+	if cur != nil && cur.IsDir() {
+		if err := k.canMakeWay(n, e.Name); err != nil {
+			k.failed(p, err)
+			return nil
+		}
 	}
 	var g *linkGroup
 	if old != nil {
@@ -194,29 +197,6 @@ func (k *sink) nonRegular(n *node, e, cur *wire.Entry) {
 		k.touch(n)
 	}
 	k.item(p, e, i, "")
-}
-
-// makeWay removes a directory that stands where something else must be: an
-// empty one always, any with --delete.
-func (k *sink) makeWay(n *node, name string) error {
-	if !k.opt.Delete {
-		if err := n.dir.Remove(name, true); err != nil {
-			return &fs.PathError{Op: "make way for", Path: n.join(name), Err: errors.New("a directory that is not empty stands in its place; --delete would remove it")}
-		}
-		return nil
-	}
-	return n.dir.RemoveTree(name, k.opt.OneFS, k.visitBelow(n.join(name)))
-}
-
-// wouldMakeWay is makeWay of a dry run: it shows what would be deleted.
-func (k *sink) wouldMakeWay(n *node, name string) {
-	if !k.opt.Delete {
-		return
-	}
-	p := n.join(name)
-	if err := k.countTree(n.dir, p, name, k.visitBelow(p)); err != nil {
-		k.failed(p, err)
-	}
 }
 
 // arrow is the direction of content in itemized lines, as the client sees it.

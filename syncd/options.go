@@ -16,6 +16,7 @@ import (
 type Options struct {
 	// What the source does.
 	Rules [][]byte `json:"rules,omitempty"` // filter rules, in order, in rsync's wire form
+	Prune bool     `json:"prune,omitempty"` // leave out directories in which there is nothing else
 	OneFS bool     `json:"one_fs,omitempty"`
 
 	// What is kept. Archive mode is the default: all that has no field here.
@@ -40,12 +41,18 @@ type Options struct {
 	ModifyWindow *int64 `json:"modify_window,omitempty"`
 
 	// What the sink does.
-	DryRun    bool   `json:"dry_run,omitempty"`
-	Checksum  bool   `json:"checksum,omitempty"`
-	Update    bool   `json:"update,omitempty"`
-	Delete    bool   `json:"delete,omitempty"`
-	MaxDelete *int64 `json:"max_delete,omitempty"` // nil: no limit
-	Fsync     Fsync  `json:"fsync,omitempty"`
+	DryRun   bool `json:"dry_run,omitempty"`
+	Checksum bool `json:"checksum,omitempty"`
+	Update   bool `json:"update,omitempty"`
+	Delete   bool `json:"delete,omitempty"`
+	// DeleteWhen matters to stock rsync only: a sink of ours deletes after the
+	// transfer, whatever it says.
+	DeleteWhen     DeleteWhen `json:"delete_when,omitempty"`
+	DeleteExcluded bool       `json:"delete_excluded,omitempty"` // rules without a side are the source's only
+	IgnoreErrors   bool       `json:"ignore_errors,omitempty"`   // delete in spite of errors of the source
+	Force          bool       `json:"force,omitempty"`           // directories that are not empty make way
+	MaxDelete      *int64     `json:"max_delete,omitempty"`      // nil: no limit
+	Fsync          Fsync      `json:"fsync,omitempty"`
 	// How files are made.
 	Inplace      bool      `json:"inplace,omitempty"`
 	Append       bool      `json:"append,omitempty"`        // only what is behind the end of the file that is there
@@ -63,6 +70,17 @@ type Options struct {
 	Itemize   bool  `json:"itemize,omitempty"`    // itemized lines are wanted
 	Names     bool  `json:"names,omitempty"`      // names of what changes are wanted
 }
+
+// DeleteWhen names a moment at which stock rsync deletes.
+type DeleteWhen string
+
+// The moments, named as their options; the empty one is DeleteDelay.
+const (
+	DeleteBefore DeleteWhen = "before"
+	DeleteDuring DeleteWhen = "during"
+	DeleteDelay  DeleteWhen = "delay"
+	DeleteAfter  DeleteWhen = "after"
+)
 
 // AltDest is a directory that may have files that the destination lacks.
 type AltDest struct {
@@ -121,6 +139,11 @@ func (o *Options) Validate() error {
 	if o.MaxDelete != nil && *o.MaxDelete < 0 {
 		return fmt.Errorf("max-delete is negative")
 	}
+	switch o.DeleteWhen {
+	case "", DeleteBefore, DeleteDuring, DeleteDelay, DeleteAfter:
+	default:
+		return fmt.Errorf("unknown moment of deletions %q (before, during, delay, after)", o.DeleteWhen)
+	}
 	if o.MinSize < 0 || o.MaxSize != nil && *o.MaxSize < 0 {
 		return fmt.Errorf("a size of files is negative")
 	}
@@ -155,7 +178,7 @@ func (o *Options) Validate() error {
 
 // filter compiles the rules.
 func (o *Options) filter() (*filter.List, error) {
-	l := new(filter.List)
+	l := &filter.List{DeleteExcluded: o.DeleteExcluded}
 	for _, r := range o.Rules {
 		if err := l.ParseWire(string(r)); err != nil {
 			return nil, err

@@ -220,7 +220,7 @@ func (k *sink) page(n *node, p *native.Page) error {
 	if p.HadErrors && n.parent != nil {
 		k.noDeletes.Store(true)
 	}
-	n.virtual = n.virtual || p.HadErrors
+	n.virtual = n.virtual || p.HadErrors && !(k.opt.IgnoreErrors && n.entry.Name != "")
 	n.otherFS = p.OtherFS
 	first := n.after == ""
 	for {
@@ -294,6 +294,7 @@ func (k *sink) listed(n *node) error {
 // rootEntry takes the root's own entry.
 func (k *sink) rootEntry(n *node, e *wire.Entry) error {
 	n.entry = *e
+	n.virtual = n.virtual && !k.opt.IgnoreErrors // this root is a directory: what it lacks may be deleted
 	if n.dir == nil {
 		k.item("", e, item{update: 'c', isNew: true}, "")
 		return nil

@@ -15,10 +15,11 @@ import (
 var errMaxDelete = errors.New("the limit of deletions is reached")
 
 // deleteAll removes what the source does not have, and leftovers. Nothing of
-// the former is removed if any listing had errors: a directory that could not
-// be read would look as if it were empty.
+// the former is removed if any listing had errors, unless --ignore-errors says so:
+// a directory that could not be read would look as if it were empty.
 func (k *sink) deleteAll() error {
-	if k.noDeletes.Load() && k.opt.Delete {
+	keep := k.noDeletes.Load() && !k.opt.IgnoreErrors
+	if keep && k.opt.Delete {
 		k.note(native.Note{Text: "nothing is deleted, since the listing had errors", Error: true})
 	}
 	skipped := int64(0)
@@ -27,7 +28,7 @@ func (k *sink) deleteAll() error {
 		if err := k.interrupted(); err != nil {
 			return err
 		}
-		if kind == spoolDelete && (k.noDeletes.Load() || k.spool.limited) {
+		if kind == spoolDelete && (keep || k.spool.limited) {
 			if k.spool.limited {
 				skipped++
 			}
@@ -149,17 +150,55 @@ func (k *sink) visitBelow(top string) tree.Visit {
 	}
 }
 
-// countTree does for a dry run what RemoveTree does, but the removing.
+// makeWay removes a directory that stands where something else must be: an
+// empty one always, any with --delete or --force.
+func (k *sink) makeWay(n *node, name string) error {
+	if !k.opt.Delete && !k.opt.Force {
+		if err := n.dir.Remove(name, true); err != nil {
+			return inTheWay(n.join(name))
+		}
+		return nil
+	}
+	return n.dir.RemoveTree(name, k.opt.OneFS, k.visitBelow(n.join(name)))
+}
+
+func inTheWay(p string) error {
+	return &fs.PathError{Op: "make way for", Path: p, Err: errors.New("a directory that is not empty stands in its place; --delete or --force would remove it")}
+}
+
+// canMakeWay fails if makeWay will: nothing is fetched that has no place. A dry
+// run shows what would be deleted.
+func (k *sink) canMakeWay(n *node, name string) error {
+	if k.opt.Delete || k.opt.Force {
+		if !k.opt.DryRun {
+			return nil
+		}
+		p := n.join(name)
+		return k.countTree(n.dir, p, name, k.visitBelow(p))
+	}
+	d, err := n.dir.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Names()
+	if err == nil && names.Len() > 0 {
+		err = inTheWay(n.join(name))
+	}
+	return err
+}
+
+// countTree does for a dry run what RemoveTree does, but the removing: its error
+// is tree.ErrNotEmpty where a directory would stay.
 func (k *sink) countTree(dir *tree.Dir, p, name string, visit tree.Visit) error {
 	e, err := dir.Entry(name, tree.Want{})
 	if err != nil {
 		return err
 	}
 	if !e.IsDir() {
-		_, err = visit(p, tree.StepFile)
-		return err
+		return stays(visit(p, tree.StepFile))
 	}
-	if ok, err := visit(p, tree.StepEnter); !ok || err != nil {
+	if err := stays(visit(p, tree.StepEnter)); err != nil {
 		return err
 	}
 	d, err := dir.OpenDir(name)
@@ -171,11 +210,24 @@ func (k *sink) countTree(dir *tree.Dir, p, name string, visit tree.Visit) error 
 	if err != nil {
 		return err
 	}
+	var kept error
 	for i := range names.Len() {
-		if err := k.countTree(d, join(p, names.Name(i)), names.Name(i), visit); err != nil {
+		err := k.countTree(d, join(p, names.Name(i)), names.Name(i), visit)
+		if err != nil && !errors.Is(err, tree.ErrNotEmpty) {
 			return err
 		}
+		kept = errors.Join(kept, err)
 	}
-	_, err = visit(p, tree.StepDir)
+	if kept != nil {
+		return tree.ErrNotEmpty
+	}
+	return stays(visit(p, tree.StepDir))
+}
+
+// stays turns what a visit says of an entry into what becomes of its directory.
+func stays(removed bool, err error) error {
+	if err == nil && !removed {
+		err = tree.ErrNotEmpty
+	}
 	return err
 }

@@ -325,7 +325,7 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 		below = strings.TrimSuffix(paths[0], "/")
 	}
 	all := &sources{note: n.logNote, own: func() *Result { return n.stats.Result(n.stats.exit()) }, make: func() *source {
-		return &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS,
+		return &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS, prune: n.opt.Prune,
 			numeric: n.opt.NumericIDs || n.module.NumericIDs, munged: n.module.MungeSymlinks, chmod: n.module.outgoing, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), sums: n.server.sums}
 	}}
 	g, end := n.gather(answer, func(joined *session) error {

@@ -34,6 +34,7 @@ type source struct {
 	hidden  *filter.List // the module's, matched from the module's root; may be nil
 	below   string       // path below the module's root of a view of content
 	oneFS   bool
+	prune   bool // directories without content are left out
 	numeric bool
 	munged  bool       // symlinks are shown without the module's mungePrefix
 	chmod   tree.Chmod // modes are shown changed
@@ -187,6 +188,9 @@ func (s *source) add(dir *tree.Dir, dirPath, name string, dtype uint8, want tree
 		if dtype == syscall.DT_UNKNOWN && s.excluded(p, e.IsDir()) {
 			return true
 		}
+		if e.IsDir() && s.prunes(dir, name, p, e) {
+			return true
+		}
 		s.see(e)
 		if err = w.Add(e); s.same != nil {
 			s.same.Add(e)
@@ -232,7 +236,7 @@ func (s *source) pageArgs(l *native.List, want tree.Want, w *native.PageWriter) 
 			w.AddError(a.name, native.Errno(err), cause(err).Error())
 			continue
 		}
-		if s.hides(a.name, e.IsDir()) {
+		if s.hides(a.name, e.IsDir()) || e.IsDir() && s.prunesArg(a, &e) {
 			continue
 		}
 		s.see(&e)

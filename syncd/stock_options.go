@@ -51,9 +51,8 @@ func refuseSinkOptions(a *rsync.Args) error {
 	list := []refusal{
 		{"--backup", a.Backup || a.BackupDir != ""}, {"--keep-dirlinks", a.KeepDirlinks},
 		{"--executability", a.Executability && !a.Perms},
-		{"--prune-empty-dirs", a.PruneEmptyDirs}, {"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
-		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks}, {"--force", a.Force},
-		{"--ignore-errors", a.IgnoreErrors},
+		{"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
+		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks},
 		{"--usermap", a.UserMap != ""}, {"--groupmap", a.GroupMap != ""}, {"--temp-dir", a.TempDir != ""},
 		{"--super without being root", a.Super && os.Geteuid() != 0}, {"--fuzzy given twice", a.Fuzzy > 1}, {"--delete without --links", a.Deletes() && !a.Links},
 		{"more than one destination", len(a.Paths) > 1},
@@ -74,7 +73,7 @@ func sinkOptions(a *rsync.Args) (o Options, err error) {
 		Delete: a.Deletes(), Inplace: a.Inplace, Append: a.Append == 1, AppendVerify: a.Append > 1,
 		Partial: a.Partial, PartialDir: []byte(a.PartialDir), Fuzzy: a.Fuzzy > 0, WholeFile: a.WholeFile == rsync.On,
 		BlockSize: int64(a.BlockSize), Existing: a.Existing, IgnoreExisting: a.IgnoreExisting, MinSize: a.MinSize, MaxSize: a.MaxSize,
-		SizeOnly: a.SizeOnly, IgnoreTimes: a.IgnoreTimes,
+		SizeOnly: a.SizeOnly, IgnoreTimes: a.IgnoreTimes, DeleteExcluded: a.DeleteExcluded, IgnoreErrors: a.IgnoreErrors, Force: a.Force,
 	}
 	if a.MaxDelete != nil {
 		n := int64(*a.MaxDelete)
@@ -163,6 +162,7 @@ func (o *Options) stockArgs(pull bool) *rsync.Args {
 		Sender: pull, Recursive: true, Links: true, Perms: true, Times: true, Owner: true, Group: true,
 		Devices: true, Specials: true, ACLs: o.ACLs, Checksum: o.Checksum, NumericIDs: o.NumericIDs, Sparse: o.Sparse,
 		Timeout: int(o.Timeout), BlockSize: int(o.BlockSize), IgnoreTimes: o.IgnoreTimes,
+		PruneEmptyDirs: o.Prune,
 	}
 	if o.ModifyWindow != nil {
 		a.ModifyWindow = int(*o.ModifyWindow)
@@ -205,8 +205,12 @@ func (o *Options) pushArgs(a *rsync.Args) {
 		a.Fuzzy = 1
 	}
 	if o.Delete {
-		a.Delete = rsync.DeleteDelay // after the transfer, as our own sink
+		a.Delete = map[DeleteWhen]rsync.DeleteMode{
+			"":           rsync.DeleteDelay, // after the transfer, as our own sink
+			DeleteBefore: rsync.DeleteBefore, DeleteDuring: rsync.DeleteDuring, DeleteDelay: rsync.DeleteDelay, DeleteAfter: rsync.DeleteAfter,
+		}[o.DeleteWhen]
 	}
+	a.DeleteExcluded, a.IgnoreErrors, a.Force = o.DeleteExcluded, o.IgnoreErrors, o.Force
 	if o.MaxDelete != nil {
 		n := int(min(*o.MaxDelete, math.MaxInt32))
 		a.MaxDelete = &n

@@ -47,6 +47,9 @@ func (a *stockUpstream) take(l *rsync.List) error {
 	if err != nil {
 		return err
 	}
+	if a.session.Args.PruneEmptyDirs { // never with incremental recursion
+		pruneLists(all, a.asked.rules)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.arrived++

@@ -131,7 +131,6 @@ func TestRefusedOptions(t *testing.T) {
 		"--backup":            {func(a *rsync.Args) { a.Backup = true }, false, true},
 		"--temp-dir":          {func(a *rsync.Args) { a.TempDir = "x" }, false, true},
 		"--safe-links":        {func(a *rsync.Args) { a.SafeLinks = true }, false, true},
-		"--ignore-errors":     {func(a *rsync.Args) { a.IgnoreErrors = true }, false, true},
 		"--fuzzy given twice": {func(a *rsync.Args) { a.Fuzzy = 2 }, false, true},
 	} {
 		for _, sender := range []bool{true, false} {

@@ -138,7 +138,7 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	if err != nil {
 		return err
 	}
-	up, err := newStockUpstream(v.stockPeer, request{any: true}, v.stats)
+	up, err := newStockUpstream(v.stockPeer, request{any: true, rules: rules}, v.stats)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (t *Transfer) openLocal() (*view, error) {
 
 // source returns the role for a view of this host.
 func (t *Transfer) source(v *view) *source {
-	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, numeric: t.Options.NumericIDs, alg: t.Digest,
+	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, prune: t.Options.Prune, numeric: t.Options.NumericIDs, alg: t.Digest,
 		stats: t.Stats, packer: newPacker(&t.Options)}
 }
 
@@ -223,7 +223,7 @@ func startError(err error) error {
 
 // hello is the client's hello for a role.
 func (t *Transfer) hello(role native.Role, module string, peer filter.Side) (*native.ClientHello, error) {
-	rules, err := wireRules(t.Filter, peer)
+	rules, err := wireRules(t.Filter, peer, t.Options.Prune)
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}
@@ -240,13 +240,17 @@ func (t *Transfer) hello(role native.Role, module string, peer filter.Side) (*na
 	return h, nil
 }
 
-// wireRules returns the rules that matter to the peer.
-func wireRules(l *filter.List, peer filter.Side) ([][]byte, error) {
+// wireRules returns the rules that matter to the peer; all of them if it is to
+// know what is protected on this side.
+func wireRules(l *filter.List, peer filter.Side, all bool) ([][]byte, error) {
 	local := filter.Sender
 	if peer == filter.Sender {
 		local = filter.Receiver
 	}
 	texts, err := l.Rules(local, 32)
+	if all {
+		texts, err = l.AllRules()
+	}
 	if err != nil {
 		return nil, err
 	}

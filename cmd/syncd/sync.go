@@ -99,8 +99,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.Var(&altDest{&f.opt.AltDests, syncd.CopyDest}, "copy-dest", "copy files that `DIR` has from there")
 	fl.Var(&altDest{&f.opt.AltDests, syncd.LinkDest}, "link-dest", "make hard links to files that `DIR` has")
 	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
-	fl.BoolVar(&f.opt.Delete, "delete", false, "delete what SRC does not have, after the transfer")
-	fl.Int64Var(&f.maxDelete, "max-delete", 0, "delete no more than `NUM` files and directories")
+	f.deletions(fl)
 	fl.Var(&rule{&f.filter, ruleExclude}, "exclude", "leave out what matches `PATTERN`")
 	fl.Var(&rule{&f.filter, ruleInclude}, "include", "do not leave out what matches `PATTERN`")
 	fl.Var(&rule{&f.filter, ruleExcludeFrom}, "exclude-from", "read exclude patterns from `FILE`, - for standard input")
@@ -140,6 +139,8 @@ func aliases(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		name = "no-inc-recursive"
 	case "ignore-non-existing":
 		name = "existing"
+	case "del":
+		name = "delete-during"
 	}
 	return pflag.NormalizedName(name)
 }
@@ -148,11 +149,8 @@ func aliases(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer, err error) {
 	t = &syncd.Transfer{Options: f.opt, Filter: &f.filter, Stats: syncd.NewStats()}
 	usage := func(err error) (*syncd.Transfer, error) { return nil, &usageError{err: err} }
-	if c.Flags().Changed("max-delete") {
-		if f.maxDelete < 0 {
-			return usage(fmt.Errorf("--max-delete: %d is negative", f.maxDelete))
-		}
-		t.Options.MaxDelete = &f.maxDelete
+	if err := f.takeDeletions(c, &t.Options); err != nil {
+		return usage(err)
 	}
 	if !f.archive {
 		return usage(fmt.Errorf("--archive=false: a transfer that is no archive is not supported yet"))
@@ -213,6 +211,7 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 			return usage(fmt.Errorf("--partial-dir: %w", err))
 		}
 	}
+	f.filter.DeleteExcluded = t.Options.DeleteExcluded
 	t.Options.Fsync = syncd.Fsync(f.fsync)
 	if err := t.Options.Validate(); err != nil {
 		return usage(err)

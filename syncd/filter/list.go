@@ -8,7 +8,7 @@ import (
 )
 
 // List is an ordered list of filter rules. Its zero value has none. Set the
-// fields before the first rule is added.
+// fields before the first rule is added, or DeleteExcluded before the first Match.
 type List struct {
 	// Root is the absolute path of the transfer's root: what rules with the
 	// "/" modifier see in front of a path, and what dir-merge rules with a

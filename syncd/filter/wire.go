@@ -24,17 +24,26 @@ func (l *List) Rules(local Side, protocol int) ([]string, error) {
 	return w.texts, err
 }
 
+// AllRules returns all rules, as text for the wire of the newest protocol: for a
+// peer that has to know what both sides do.
+func (l *List) AllRules() ([]string, error) {
+	w := wireWriter{list: l, local: Receiver, protocol: 32, all: true}
+	err := w.set(&l.set)
+	return w.texts, err
+}
+
 // wireWriter collects the texts of rules.
 type wireWriter struct {
 	list     *List
 	local    Side
 	protocol int
+	all      bool // whatever side they concern
 	texts    []string
 }
 
 func (w *wireWriter) set(s *ruleSet) error {
 	for _, r := range s.rules {
-		if !w.forPeer(r) {
+		if !w.all && !w.forPeer(r) {
 			continue
 		}
 		if r.ignores != nil && (w.local == Sender || w.protocol < 29) {

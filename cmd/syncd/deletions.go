@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/seed9553035b/syncd/syncd"
+)
+
+// deletions are the options about what SRC does not have.
+func (f *syncFlags) deletions(fl *pflag.FlagSet) {
+	fl.BoolVar(&f.opt.Delete, "delete", false, "delete what SRC does not have, after the transfer")
+	for _, d := range []struct {
+		when syncd.DeleteWhen
+		help string
+	}{
+		{syncd.DeleteBefore, "--delete; stock rsync deletes first, we after the transfer"},
+		{syncd.DeleteDuring, "--delete; stock rsync deletes as it goes, we after the transfer; also --del"},
+		{syncd.DeleteDelay, "--delete, after the transfer, of what is seen missing during it"},
+		{syncd.DeleteAfter, "--delete; stock rsync looks again after the transfer, we do not"},
+	} {
+		name := "delete-" + string(d.when)
+		fl.Var(&deleteWhen{&f.opt, d.when}, name, d.help)
+		fl.Lookup(name).NoOptDefVal = "true"
+	}
+	fl.BoolVar(&f.opt.DeleteExcluded, "delete-excluded", false, "--delete, also what is left out")
+	fl.Int64Var(&f.maxDelete, "max-delete", 0, "delete no more than `NUM` files and directories")
+	fl.BoolVar(&f.opt.IgnoreErrors, "ignore-errors", false, "delete even if SRC could not be read in full")
+	fl.BoolVar(&f.opt.Force, "force", false, "delete directories that are not empty where something else is to be")
+	fl.BoolVarP(&f.opt.Prune, "prune-empty-dirs", "m", false, "leave out directories in which there is nothing else")
+}
+
+// takeDeletions completes o by those that mean more than their own field.
+func (f *syncFlags) takeDeletions(c *cobra.Command, o *syncd.Options) error {
+	if c.Flags().Changed("max-delete") {
+		if f.maxDelete < 0 {
+			return fmt.Errorf("--max-delete: %d is negative", f.maxDelete)
+		}
+		o.MaxDelete = &f.maxDelete
+	}
+	o.Delete = o.Delete || o.DeleteExcluded || o.DeleteWhen != ""
+	return nil
+}
+
+// deleteWhen is a flag that sets Options.DeleteWhen; only one of them may.
+type deleteWhen struct {
+	opt  *syncd.Options
+	when syncd.DeleteWhen
+}
+
+// Set implements pflag.Value.
+func (d *deleteWhen) Set(s string) error {
+	switch {
+	case s != "true":
+		return fmt.Errorf("it takes no value")
+	case d.opt.DeleteWhen != "" && d.opt.DeleteWhen != d.when:
+		return fmt.Errorf("--delete-%s is given too", d.opt.DeleteWhen)
+	}
+	d.opt.DeleteWhen = d.when
+	return nil
+}
+
+// String implements pflag.Value.
+func (d *deleteWhen) String() string { return "" }
+
+// Type implements pflag.Value.
+func (d *deleteWhen) Type() string { return "bool" }
