@@ -31,7 +31,8 @@ func TestDeletions(t *testing.T) {
 		"--force", "--del --force", "--delete-before", "--delete-during", "--delete-delay", "--delete-after", "-n --delete --force", "-n --force", "-v", "-n -v",
 		"--delete --exclude=*.bak --exclude=way", "--delete-excluded --exclude=*.bak", "--delete-excluded --exclude=*.o --exclude=a/b", "-n --delete-excluded --exclude=*.bak",
 		"--delete --ignore-errors", "-m --exclude=way", "-m --delete", "-m --delete --exclude=*.o", "-m --delete-excluded --exclude=*.o",
-		"-m --delete-before --exclude=*.bak", "-n -m --delete",
+		"-m --delete-before --exclude=*.bak", "-m --delete --filter=protect_empty/of/", "-m --filter=P_/protected --delete-excluded --filter=H_*.bak",
+		"--delete --filter=P_gone*", "--delete --filter=risk_gone.bak --exclude=*.bak", "--delete -f R_*.bak -f -_*.bak -n", "-n -m --delete",
 	} {
 		t.Run(options, func(t *testing.T) { b.run(t, strings.Fields(options)...) })
 	}

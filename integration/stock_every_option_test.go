@@ -28,6 +28,7 @@ var takenOptions = []string{
 	"--compress-level=0", "--zc=zlib --zl=0", "--zc=zlibx --zl=9", "--zc=zstd --zl=19", "--zc=lz4 --zl=0", "--zc=none --zl=3",
 	"--zl=5 --protocol=29", "--zl=0 --protocol=29", "--existing", "--ignore-non-existing", "--ignore-existing", "--max-size=1m",
 	"--min-size=1", "-I", "--size-only", "--ignore-errors", "--force", "-m",
+	"-b", "--backup --backup-dir=bak", "--backup --suffix=.old",
 }
 
 // refusedOptions are those that it refuses on a pull or on a push, each with the
@@ -35,9 +36,6 @@ var takenOptions = []string{
 // becomes of an option on its way is said by that name.
 var refusedOptions = []struct{ option, pull, push string }{
 	{"-R", "--relative", "--relative"},
-	{"-b", "", "--backup"},
-	{"--backup --backup-dir=bak", "", "--backup"},
-	{"--backup --suffix=.old", "", "--backup"},
 	{"--mkpath", "", "--mkpath"},
 	{"-L", "--copy-links", ""},
 	{"--copy-unsafe-links", "--copy-unsafe-links", ""},
@@ -62,8 +60,8 @@ var refusedOptions = []struct{ option, pull, push string }{
 	{"--chown=0:0", "", "--usermap"},
 	{"-T /tmp", "", "--temp-dir"},
 	{"-C", "--cvs-exclude", "--cvs-exclude"},
-	{"-F", "per-directory filter rule", ""},
-	{"-FF", "per-directory filter rule", ""},
+	{"-F", "per-directory filter rules", ""},
+	{"-FF", "per-directory filter rules", ""},
 	{"--files-from=%D/list", "--files-from", "--relative"},
 	{"--files-from=%D/list --from0", "--files-from", "--relative"},
 	{"--only-write-batch=%D/batch2", "", "--only-write-batch"},

@@ -282,6 +282,9 @@ func (k *sink) place(j *job) error {
 			return err
 		}
 	}
+	if err := k.replaces(j.node, j.entry.Name); err != nil {
+		return err
+	}
 	err := j.staged.Commit()
 	if errors.Is(err, tree.ErrIsDir) {
 		if err = k.makeWay(j.node, j.entry.Name); err == nil {
@@ -371,7 +374,10 @@ func (k *sink) appear(n *node, err error) {
 		err = n.staged.Commit()
 		if errors.Is(err, fs.ErrExist) {
 			// Something that is no directory stands there, or came meanwhile.
-			if err = n.parent.dir.Remove(n.entry.Name, false); err == nil {
+			if err = k.replaces(n.parent, n.entry.Name); err == nil {
+				err = n.parent.dir.Remove(n.entry.Name, false)
+			}
+			if err == nil {
 				err = n.staged.Commit()
 			}
 		}

@@ -103,7 +103,7 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 	j := &job{node: n, entry: *e, cur: cur, link: g, item: item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}}
 	j.item.content = k.opt.Checksum && !j.item.isNew && cur.Size != e.Size
 	if old != nil {
-		j.tries = old.tries
+		j.tries, j.saved = old.tries, old.saved
 	}
 	switch {
 	case same && k.opt.Checksum && e.Size > 0:
@@ -184,7 +184,10 @@ func (k *sink) nonRegular(n *node, e, cur *wire.Entry) {
 		}
 	}
 	if !k.opt.DryRun {
-		err := n.dir.MakeNode(e, n.private, k.meta)
+		err := k.replaces(n, e.Name)
+		if err == nil {
+			err = n.dir.MakeNode(e, n.private, k.meta)
+		}
 		if errors.Is(err, tree.ErrIsDir) {
 			if err = k.makeWay(n, e.Name); err == nil {
 				err = n.dir.MakeNode(e, n.private, k.meta)

@@ -11,6 +11,7 @@
 //	source, view            what a source shows, and its answers
 //	sink, node, job         what a sink does: plan, receive, check, work, commit
 //	taker, builder, sweeper how a file is put together of its basis
+//	select.go, backup       which entries it passes over; what becomes of the old ones
 //	journal, resume.go      what a broken run has got of a file, for the next one
 //	streams, split, join    several connections of one session: the sink's side, a
 //	                        large file in parts, how they come together

@@ -53,6 +53,9 @@ func (k *sink) appended(j *job) (bool, error) {
 
 // assemble makes the file in place of ops and of what was staged.
 func (k *sink) assemble(j *job, literals []native.Range) error {
+	if err := k.rewrites(j); err != nil {
+		return err
+	}
 	f, v, err := j.node.dir.Rewrite(j.entry.Name)
 	if err != nil {
 		return err

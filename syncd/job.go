@@ -40,6 +40,7 @@ type job struct {
 	item  item
 	link  *linkGroup // whose first name it is, or nil
 	tries int
+	saved bool // a copy of what is there is among the backups
 
 	phase   phase
 	differs bool // what comparing found

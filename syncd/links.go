@@ -192,6 +192,9 @@ func (k *sink) link(t *linkTask, cur *wire.Entry) (is bool, err error) {
 			return false, err
 		}
 	}
+	if err := k.replaces(t.node, t.entry.Name); err != nil {
+		return false, err
+	}
 	return false, t.node.dir.Link(dir, name, t.entry.Name)
 }
 

@@ -3,6 +3,7 @@ package syncd
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -53,6 +54,10 @@ type Options struct {
 	Force          bool       `json:"force,omitempty"`           // directories that are not empty make way
 	MaxDelete      *int64     `json:"max_delete,omitempty"`      // nil: no limit
 	Fsync          Fsync      `json:"fsync,omitempty"`
+	// What becomes of that which is replaced or deleted.
+	Backup    bool   `json:"backup,omitempty"`     // it is kept under another name
+	BackupDir []byte `json:"backup_dir,omitempty"` // there, relative to the destination or absolute; empty: beside it
+	Suffix    string `json:"suffix,omitempty"`     // behind the name; "": "~" unless there is a BackupDir
 	// How files are made.
 	Inplace      bool      `json:"inplace,omitempty"`
 	Append       bool      `json:"append,omitempty"`        // only what is behind the end of the file that is there
@@ -139,6 +144,9 @@ func (o *Options) Validate() error {
 	if o.MaxDelete != nil && *o.MaxDelete < 0 {
 		return fmt.Errorf("max-delete is negative")
 	}
+	if strings.Contains(o.Suffix, "/") || !o.Backup && len(o.BackupDir) > 0 {
+		return fmt.Errorf("a backup's suffix %q has a slash, or there is a backup-dir without backup", o.Suffix)
+	}
 	switch o.DeleteWhen {
 	case "", DeleteBefore, DeleteDuring, DeleteDelay, DeleteAfter:
 	default:
@@ -184,7 +192,30 @@ func (o *Options) filter() (*filter.List, error) {
 			return nil, err
 		}
 	}
-	return l, nil
+	return l, refuseRules(l)
+}
+
+// suffix is what follows the name of a backup.
+func (o *Options) suffix() string {
+	if o.Suffix == "" && len(o.BackupDir) == 0 {
+		return defaultSuffix
+	}
+	return o.Suffix
+}
+
+// omitsDirTimes reports whether times of directories are left alone: backups in
+// them would change those in any case (options.c:parse_arguments).
+func (o *Options) omitsDirTimes() bool { return o.Backup && len(o.BackupDir) == 0 }
+
+// refuseRules refuses the rules that neither role of ours applies.
+func refuseRules(l *filter.List) error {
+	switch name := l.PerDirectory(); {
+	case name != "":
+		return fmt.Errorf("per-directory filter rules are not supported: that for the file %q", name)
+	case l.HasXattrRules():
+		return fmt.Errorf("filter rules for extended attributes (modifier x) are not supported")
+	}
+	return nil
 }
 
 // meta returns which metadata a sink keeps.
@@ -193,6 +224,7 @@ func (o *Options) meta() *tree.Meta {
 		Perms: true, Owner: true, Group: true, Times: true, Devices: true, Specials: true,
 		Xattrs: o.Xattrs, ACLs: o.ACLs, NumericIDs: o.NumericIDs,
 	}
+	m.OmitDirTimes = o.omitsDirTimes()
 	if w := o.ModifyWindow; w != nil && *w >= 0 {
 		m.WholeSeconds, m.ModifyWindow = true, *w
 	}

@@ -245,7 +245,9 @@ func (k *sink) openTarget(j *job) bool {
 		return k.openPart(j)
 	case j.assemble:
 	case k.inPlace(j):
-		j.file, _, j.err = j.node.dir.Rewrite(j.entry.Name)
+		if j.err = k.rewrites(j); j.err == nil {
+			j.file, _, j.err = j.node.dir.Rewrite(j.entry.Name)
+		}
 		j.inplace = j.err == nil
 		return j.err == nil
 	case j.node.private && !k.isResumable(j):

@@ -65,7 +65,7 @@ func (k *sink) interrupted() error {
 // deleteOne removes one name and all below it. The directory keeps the times
 // and the mode that it was given.
 func (k *sink) deleteOne(kind byte, in, name string, visit tree.Visit) error {
-	if kind == spoolLeftover && (k.opt.DryRun || k.isKept(join(in, name))) {
+	if kind == spoolLeftover && (k.opt.DryRun || k.isKept(join(in, name))) || kind == spoolDelete && k.backup.isNew(join(in, name)) {
 		return nil
 	}
 	dir, err := k.root.Dir(in)
@@ -93,7 +93,7 @@ func (k *sink) deleteOne(kind byte, in, name string, visit tree.Visit) error {
 	if e := dir.EntryInto(".", tree.Want{}, &after); e != nil {
 		return errors.Join(err, e)
 	}
-	times := tree.Meta{Times: true, Perms: true}
+	times := tree.Meta{Times: kind == spoolLeftover || !k.meta.OmitDirTimes, Perms: true}
 	return errors.Join(err, times.ApplyAt(dir, ".", &before, &after))
 }
 
@@ -120,6 +120,15 @@ func (k *sink) visit() tree.Visit {
 		}
 		if k.opt.MaxDelete != nil && k.stats.Deleted.Load() >= *k.opt.MaxDelete {
 			return false, errMaxDelete
+		}
+		if isDir && k.backup.stays(p) || k.backup.isNew(p) {
+			return false, nil
+		}
+		if !isDir && !k.opt.DryRun {
+			if err := k.deletes(p); err != nil {
+				k.failed(p, err)
+				return false, nil
+			}
 		}
 		k.stats.Deleted.Add(1)
 		name := Printable(p)

@@ -405,6 +405,7 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 			late = append(late, native.Note{Text: err.Error(), Error: true})
 		}
 	}
+	k.backup = newBackups(&n.opt, func(dir string) (*tree.Root, error) { return n.openBackups(root, dest, dir) })
 	_, err = k.run(n.ctx)
 	return err
 }
@@ -413,14 +414,7 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 // relative to what it fills or, if absolute, to the module. It can't leave the
 // module. One that is not there is no more than a lost chance.
 func (n *session) openAlt(k *sink, root *tree.Root, dest string, a AltDest) error {
-	p := string(a.Path)
-	if !path.IsAbs(p) {
-		p = path.Join(dest, p)
-	}
-	p = strings.TrimPrefix(path.Clean(p), "/")
-	if p == "." {
-		p = ""
-	}
+	p := inModule(dest, string(a.Path))
 	if k.forbidden(p, true) {
 		return fmt.Errorf("%s-dest %s: no such directory", a.Kind, Printable(p))
 	}
@@ -430,6 +424,32 @@ func (n *session) openAlt(k *sink, root *tree.Root, dest string, a AltDest) erro
 	}
 	k.alts = append(k.alts, alt{kind: a.Kind, root: sub})
 	return nil
+}
+
+// inModule is where a path that a client gives leads to: relative to what it
+// fills, or if absolute to the module.
+func inModule(dest, p string) string {
+	if !path.IsAbs(p) {
+		p = path.Join(dest, p)
+	}
+	p = strings.TrimPrefix(path.Clean(p), "/")
+	if p == "." {
+		p = ""
+	}
+	return p
+}
+
+// openBackups opens, and makes if need be, the directory that a client names for
+// backups. It can't leave the module.
+func (n *session) openBackups(root *tree.Root, dest, dir string) (*tree.Root, error) {
+	p := inModule(dest, dir)
+	if n.isHidden(p) {
+		return nil, &fs.PathError{Op: "back up to", Path: p, Err: errors.New("the module does not take this name")}
+	}
+	if err := root.MkdirAll(p); err != nil {
+		return nil, err
+	}
+	return root.Sub(p, false)
 }
 
 // isHidden reports whether the module hides what a push names as its destination

@@ -88,6 +88,7 @@ type sink struct {
 	munge  bool              // targets of symlinks get the mungePrefix
 	stock  *stockUpstream    // up, if that is stock rsync
 	fsync  Fsync
+	backup *backups // nil: none are made
 
 	// planner
 	alts    []alt
@@ -186,6 +187,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	defer k.spool.close()
 	defer k.copier.Close()
 	defer k.closeAlts()
+	defer k.backup.close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	k.mu.Lock()

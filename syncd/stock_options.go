@@ -3,7 +3,6 @@ package syncd
 import (
 	"math"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -49,7 +48,7 @@ func refuseOptions(a *rsync.Args) error {
 // refuseSinkOptions is refuseOptions for what concerns the side that writes.
 func refuseSinkOptions(a *rsync.Args) error {
 	list := []refusal{
-		{"--backup", a.Backup || a.BackupDir != ""}, {"--keep-dirlinks", a.KeepDirlinks},
+		{"--keep-dirlinks", a.KeepDirlinks},
 		{"--executability", a.Executability && !a.Perms},
 		{"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
 		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks},
@@ -74,6 +73,7 @@ func sinkOptions(a *rsync.Args) (o Options, err error) {
 		Partial: a.Partial, PartialDir: []byte(a.PartialDir), Fuzzy: a.Fuzzy > 0, WholeFile: a.WholeFile == rsync.On,
 		BlockSize: int64(a.BlockSize), Existing: a.Existing, IgnoreExisting: a.IgnoreExisting, MinSize: a.MinSize, MaxSize: a.MaxSize,
 		SizeOnly: a.SizeOnly, IgnoreTimes: a.IgnoreTimes, DeleteExcluded: a.DeleteExcluded, IgnoreErrors: a.IgnoreErrors, Force: a.Force,
+		Backup: a.Backup || a.BackupDir != "", BackupDir: []byte(a.BackupDir), Suffix: a.Suffix,
 	}
 	if a.MaxDelete != nil {
 		n := int64(*a.MaxDelete)
@@ -109,9 +109,6 @@ func sinkMeta(a *rsync.Args) *tree.Meta {
 func stockFilters(rules []string, protocol int, deleteExcluded bool) (*filter.List, error) {
 	l := &filter.List{DeleteExcluded: deleteExcluded}
 	for _, r := range rules {
-		if strings.HasPrefix(r, ":") {
-			return nil, Exitf(ExitUnsupported, "the per-directory filter rule %q is not supported by this server", Printable(r))
-		}
 		add := l.ParseWire
 		if protocol < 29 {
 			add = l.AddExclude
@@ -119,6 +116,9 @@ func stockFilters(rules []string, protocol int, deleteExcluded bool) (*filter.Li
 		if err := add(r); err != nil {
 			return nil, &ExitError{Code: ExitUsage, Err: err}
 		}
+	}
+	if err := refuseRules(l); err != nil {
+		return nil, &ExitError{Code: ExitUnsupported, Err: err}
 	}
 	return l, nil
 }
@@ -191,7 +191,10 @@ func (o *Options) stockArgs(pull bool) *rsync.Args {
 // pushArgs adds what the server needs to know to be the sink.
 func (o *Options) pushArgs(a *rsync.Args) {
 	a.DryRun, a.Update, a.Inplace, a.Partial = o.DryRun, o.Update, o.Inplace, o.Partial
-	a.PartialDir = string(o.PartialDir)
+	a.PartialDir, a.Backup, a.BackupDir = string(o.PartialDir), o.Backup, string(o.BackupDir)
+	if o.Backup && o.Suffix != "" && (o.Suffix != defaultSuffix || len(o.BackupDir) > 0) {
+		a.Suffix = o.Suffix // it is the default otherwise
+	}
 	a.Existing, a.IgnoreExisting, a.SizeOnly = o.Existing, o.IgnoreExisting, o.SizeOnly
 	a.MinSize, a.MaxSize = o.MinSize, o.MaxSize
 	a.Fsync = o.Fsync == FsyncCommit || o.Fsync == FsyncFile

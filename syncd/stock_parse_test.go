@@ -128,7 +128,6 @@ func TestRefusedOptions(t *testing.T) {
 		"--iconv":             {func(a *rsync.Args) { a.Iconv = "x" }, true, true},
 		"--remove-source":     {func(a *rsync.Args) { a.RemoveSource = true }, true, true},
 		"--copy-links":        {func(a *rsync.Args) { a.CopyLinks = true }, true, false},
-		"--backup":            {func(a *rsync.Args) { a.Backup = true }, false, true},
 		"--temp-dir":          {func(a *rsync.Args) { a.TempDir = "x" }, false, true},
 		"--safe-links":        {func(a *rsync.Args) { a.SafeLinks = true }, false, true},
 		"--fuzzy given twice": {func(a *rsync.Args) { a.Fuzzy = 2 }, false, true},

@@ -459,7 +459,7 @@ func (a *stockUpstream) listed(j *job) []byte {
 
 // redo fetches a file anew, from its beginning.
 func (k *sink) redo(j *job) error {
-	n := &job{node: j.node, entry: j.entry, cur: j.cur, link: j.link, item: j.item, tries: j.tries}
+	n := &job{node: j.node, entry: j.entry, cur: j.cur, link: j.link, item: j.item, tries: j.tries, saved: j.saved}
 	err := k.fetch(n)
 	j.superseded = true
 	k.tasks <- task{job: j}

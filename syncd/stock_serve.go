@@ -29,6 +29,7 @@ type stockServer struct {
 	open    opener // of a source's directories
 	dest    func(given string, o *Options, single bool) (*stockDest, error)
 	alt     func(k *sink, below string, a AltDest) error
+	backups func(below, dir string) (*tree.Root, error)
 	fsync   func() Fsync
 	log     func(native.Note)
 }
@@ -163,6 +164,7 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	up.asked.as = d.as
 	meta := sinkMeta(a)
 	meta.NumericIDs = meta.NumericIDs || v.numeric
+	meta.OmitDirTimes = meta.OmitDirTimes || o.omitsDirTimes()
 	meta.ExactTimes = a.Checksum                                       // as stock, where contents were compared (generator.c: maybe_ATTRS_ACCURATE_TIME)
 	meta.WholeSeconds = a.ModifyWindow == 0 || v.session.Protocol < 31 // as stock compares
 	k := &sink{up: up, stock: up, root: d.root, opt: &o, rules: rules, hidden: v.hidden, below: d.below, meta: meta,
@@ -185,6 +187,7 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 			k.note(native.Note{Text: err.Error(), Error: true})
 		}
 	}
+	k.backup = newBackups(&o, func(dir string) (*tree.Root, error) { return v.backups(d.below, dir) })
 	_, err = k.run(ctx)
 	return err
 }

@@ -298,8 +298,9 @@ func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
 			n.opt = *o
 			return n.stockDest(root, given, single)
 		},
-		alt:   func(k *sink, below string, a AltDest) error { return n.openAlt(k, root, below, a) },
-		fsync: func() Fsync { return n.fsync() },
+		alt:     func(k *sink, below string, a AltDest) error { return n.openAlt(k, root, below, a) },
+		backups: func(below, dir string) (*tree.Root, error) { return n.openBackups(root, below, dir) },
+		fsync:   func() Fsync { return n.fsync() },
 		log: func(note native.Note) {
 			if note.Error {
 				n.log.Warn("transfer", "problem", note.Text)

@@ -105,8 +105,9 @@ func shellServer(p *stockPeer, stats *Stats) *stockServer {
 			}
 			return err
 		},
-		fsync: func() Fsync { return t.Options.Fsync },
-		log:   func(native.Note) {},
+		backups: func(_, dir string) (*tree.Root, error) { return t.openBackups(dir) },
+		fsync:   func() Fsync { return t.Options.Fsync },
+		log:     func(native.Note) {},
 	}
 }
 

@@ -48,6 +48,8 @@ type Transfer struct {
 	// there.
 	Stock StockOptions
 
+	into string // the directory that the entries go into, once it is opened
+
 	// Note is called for each line that a person wants to see, from any
 	// goroutine, one at a time.
 	Note func(native.Note)
@@ -68,6 +70,9 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 	}
 	if t.Filter == nil {
 		t.Filter = new(filter.List)
+	}
+	if err := refuseRules(t.Filter); err != nil {
+		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}
 	remote := 0
 	for _, s := range t.Sources {
@@ -127,7 +132,7 @@ func (t *Transfer) source(v *view) *source {
 // sink returns the role for a root of this host.
 func (t *Transfer) sink(root *tree.Root, up upstream) *sink {
 	return &sink{up: up, root: root, opt: &t.Options, rules: t.Filter, meta: t.Options.meta(), alg: t.Digest,
-		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync}
+		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync, backup: newBackups(&t.Options, t.openBackups)}
 }
 
 // newName is the name that a destination gives to a single file: as with rsync
@@ -149,6 +154,7 @@ func (t *Transfer) openDest(dest string, renamed bool) (*tree.Root, error) {
 	if renamed {
 		dest = filepath.Dir(dest)
 	}
+	t.into = dest
 	if t.Options.DryRun {
 		if _, err := os.Stat(dest); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
@@ -177,6 +183,18 @@ func (t *Transfer) openAlts(k *sink) error {
 		k.alts = append(k.alts, alt{kind: a.Kind, root: root})
 	}
 	return nil
+}
+
+// openBackups opens, and makes if need be, the directory for backups: the user's
+// own path, relative to the destination.
+func (t *Transfer) openBackups(dir string) (*tree.Root, error) {
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(t.into, dir)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	return tree.OpenRoot(dir, false)
 }
 
 func (t *Transfer) local(ctx context.Context) (*Result, error) {

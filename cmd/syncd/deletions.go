@@ -67,3 +67,29 @@ func (d *deleteWhen) String() string { return "" }
 
 // Type implements pflag.Value.
 func (d *deleteWhen) Type() string { return "bool" }
+
+// backups are the options about what becomes of that which goes.
+func (f *syncFlags) backups(fl *pflag.FlagSet) {
+	fl.BoolVarP(&f.opt.Backup, "backup", "b", false, "keep what is replaced or deleted, under another name")
+	fl.StringVar(&f.backupDir, "backup-dir", "", "keep it in `DIR`, in directories as in DST; implies --backup")
+	fl.StringVar(&f.opt.Suffix, "suffix", "", "`TEXT` behind the names of backups; ~ unless there is a --backup-dir")
+}
+
+// takeBackups completes o. As with rsync, backups beside their files are not
+// deleted, and times of directories that get them are not kept.
+func (f *syncFlags) takeBackups(o *syncd.Options) error {
+	if f.backupDir != "" {
+		o.Backup, o.BackupDir = true, []byte(f.backupDir)
+	}
+	if !o.Backup || f.backupDir != "" || !o.Delete || o.DeleteExcluded {
+		return nil
+	}
+	suffix := "~"
+	if o.Suffix != "" {
+		suffix = o.Suffix
+	}
+	if err := f.filter.AddRule("P *" + suffix); err != nil {
+		return fmt.Errorf("--suffix: %w", err)
+	}
+	return nil
+}

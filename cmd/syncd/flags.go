@@ -18,6 +18,8 @@ const (
 	ruleExclude ruleKind = iota
 	ruleInclude
 	ruleExcludeFrom
+	ruleIncludeFrom
+	ruleFilter
 )
 
 // rule is a flag that appends to the one list of rules, so that the order of
@@ -34,6 +36,8 @@ func (r *rule) Set(s string) error {
 		return r.list.AddExclude(s)
 	case ruleInclude:
 		return r.list.AddInclude(s)
+	case ruleFilter:
+		return r.list.AddRule(s)
 	}
 	f := os.Stdin
 	if s != "-" {
@@ -43,7 +47,7 @@ func (r *rule) Set(s string) error {
 		}
 		defer f.Close()
 	}
-	return r.list.AddFrom(f, false, false)
+	return r.list.AddFrom(f, r.kind == ruleIncludeFrom, r.list.From0)
 }
 
 // String implements pflag.Value.

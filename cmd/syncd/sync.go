@@ -37,7 +37,7 @@ type syncFlags struct {
 	stats                  string
 	progress               bool
 	noWhole                bool
-	partialDir             string
+	partialDir, backupDir  string
 	compress, skipCompress string
 	block                  string
 	minSize, maxSize       string
@@ -100,9 +100,13 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.Var(&altDest{&f.opt.AltDests, syncd.LinkDest}, "link-dest", "make hard links to files that `DIR` has")
 	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
 	f.deletions(fl)
+	f.backups(fl)
 	fl.Var(&rule{&f.filter, ruleExclude}, "exclude", "leave out what matches `PATTERN`")
 	fl.Var(&rule{&f.filter, ruleInclude}, "include", "do not leave out what matches `PATTERN`")
 	fl.Var(&rule{&f.filter, ruleExcludeFrom}, "exclude-from", "read exclude patterns from `FILE`, - for standard input")
+	fl.Var(&rule{&f.filter, ruleIncludeFrom}, "include-from", "read include patterns from `FILE`, - for standard input")
+	fl.VarP(&rule{&f.filter, ruleFilter}, "filter", "f", "add the filter `RULE`; per-directory ones are not supported")
+	fl.BoolVarP(&f.filter.From0, "from0", "0", false, "NUL ends the lines of files that options behind this one name")
 	fl.StringVarP(&f.compress, "compress", "z", "none", "compress what is sent: zstd, auto (only what shrinks), `none`; zstd if no value is given")
 	fl.Lookup("compress").NoOptDefVal = "zstd"
 	fl.IntVar(&f.opt.Level, "compress-level", 0, "zstd's level, `1` to 22; 0 is its default")
@@ -213,6 +217,9 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	}
 	f.filter.DeleteExcluded = t.Options.DeleteExcluded
 	t.Options.Fsync = syncd.Fsync(f.fsync)
+	if err := f.takeBackups(&t.Options); err != nil {
+		return usage(err)
+	}
 	if err := t.Options.Validate(); err != nil {
 		return usage(err)
 	}

@@ -88,6 +88,15 @@ func (l *List) HasXattrRules() bool {
 	return slices.ContainsFunc(l.set.rules, func(r *rule) bool { return r.mods.has(xattr) })
 }
 
+// PerDirectory returns the name of the first file that a dir-merge rule looks for
+// in each directory, "" without such a rule.
+func (l *List) PerDirectory() string {
+	if len(l.merges) == 0 {
+		return ""
+	}
+	return l.merges[0].path
+}
+
 // ask completes q and returns the verdict.
 func (l *List) ask(q query) Verdict {
 	if q.path == "" || q.path == "." {

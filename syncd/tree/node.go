@@ -91,6 +91,21 @@ func (d *Dir) Link(oldDir *Dir, oldName, newName string) error {
 	return nil
 }
 
+// Move gives oldName in oldDir the name newName in d, in place of what has that.
+// If that is a directory, the error is [ErrIsDir].
+func (d *Dir) Move(oldDir *Dir, oldName, newName string) error {
+	if err := checkName(oldName); err != nil {
+		return oldDir.fail("move", oldName, err)
+	}
+	if err := checkName(newName); err != nil {
+		return d.fail("move", newName, err)
+	}
+	if err := retry(func() error { return unix.Renameat(oldDir.fd, oldName, d.fd, newName) }); err != nil {
+		return d.fail("move", newName, err)
+	}
+	return nil
+}
+
 func (d *Dir) linkAt(oldDir *Dir, oldName, newName string) error {
 	return retry(func() error { return unix.Linkat(oldDir.fd, oldName, d.fd, newName, 0) })
 }

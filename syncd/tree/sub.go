@@ -36,6 +36,27 @@ func (r *Root) Sub(p string, create bool) (*Root, error) {
 	return &Root{fd: fd, path: path.Join(r.path, p), dev: deviceOf(&st)}, nil
 }
 
+// MkdirAll makes the directory at p below r, and those on the way to it that are
+// missing, with mode 0755 less the umask.
+func (r *Root) MkdirAll(p string) error {
+	for i := 0; i <= len(p); i++ {
+		if i < len(p) && p[i] != '/' {
+			continue
+		}
+		switch d, err := r.Dir(p[:i]); {
+		case err == nil:
+			d.Close()
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		default:
+			if err := r.mkdir(p[:i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (r *Root) mkdir(p string) error {
 	parent, err := r.Dir(path.Dir(p))
 	if err != nil {

@@ -1,0 +1,86 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// backupTree has in the old target something for each way in which a run
+// replaces or deletes.
+func backupTree(t *testing.T) func(src, old string) {
+	return func(src, old string) {
+		writeTree(t, src, map[string]string{"changed": "new", "dir/sub/changed": "newer", "with backup": "newer", "same": "x", "was a link": "a file", "was a file": "",
+			"was a directory": "a file", "is a directory/file": "x", "linked": "x", "new": "new", "changed~": "new, and named as a backup",
+			"large": strings.Repeat("new contents ", 10_000)})
+		writeTree(t, old, map[string]string{"changed": "old", "dir/sub/changed": "old", "same": "x", "was a file": "old",
+			"is a directory": "a file", "linked": "old", "linked too": "old too", "gone": "old", "gone dir/file": "old", "gone dir/sub/file": "old",
+			"dir/sub/gone": "old", "gone~": "an old backup", "with backup": "old", "with backup~": "an old backup", "changed~": "old, and named as a backup",
+			"large": strings.Repeat("old contents ", 9_000) + strings.Repeat("new contents ", 1_000)})
+		check(t, os.Remove(filepath.Join(src, "was a file")))
+		check(t, os.Symlink("same", filepath.Join(src, "was a file")))
+		check(t, os.Symlink("same", filepath.Join(old, "was a link")))
+		check(t, os.Symlink("new", filepath.Join(src, "changed link")))
+		check(t, os.Symlink("old", filepath.Join(old, "changed link")))
+		check(t, os.Symlink("old", filepath.Join(old, "gone link")))
+		check(t, os.Link(filepath.Join(src, "linked"), filepath.Join(src, "linked too")))
+		check(t, os.Mkdir(filepath.Join(old, "was a directory"), 0o755))
+		check(t, os.Chmod(filepath.Join(src, "dir/sub"), 0o711))
+		check(t, os.Chmod(filepath.Join(old, "dir/sub"), 0o711))
+		check(t, os.Chown(filepath.Join(old, "changed"), 1234, 4321))
+		setTreeTimes(t, src)
+		setTreeTimes(t, old)
+	}
+}
+
+// TestBackups has every way keep what stock keeps, where and as stock keeps it.
+func TestBackups(t *testing.T) {
+	b := newBeside(t, backupTree(t))
+	b.links = true
+	for _, options := range []string{
+		"-b", "-b --suffix=.old", "-b --delete", "-b --delete --suffix=.old", "-b --del --delete-excluded --exclude=gone",
+		"-b --backup-dir=kept --delete --exclude=/kept", "--backup-dir=kept/deep --suffix=.1 --delete --exclude=/kept", "-b -n --delete",
+		"-b --inplace", "-b --inplace --backup-dir=kept", "-b --delete --force --exclude=changed*", "-b --delete --max-delete=2 --exclude=gone*",
+	} {
+		t.Run(options, func(t *testing.T) { b.run(t, strings.Fields(options)...) })
+	}
+}
+
+// TestBackupsElsewhere keeps them on another file system, to which nothing can be
+// linked, and in a directory beside the target, as our shell server does too.
+func TestBackupsElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	src, old := filepath.Join(dir, "src"), filepath.Join(dir, "old")
+	backupTree(t)(src, old)
+	shell := localShell(t)
+	for name, command := range map[string][]string{
+		"ours": {program, "sync"}, "our server": {"rsync", "-a", "-e", shell, "--rsync-path=" + program},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for kind, backups := range map[string]string{"tmpfs": mountTmpfs(t, filepath.Join(t.TempDir(), "tmpfs"), ""), "relative": "../kept/today"} {
+				ours, stocks := filepath.Join(t.TempDir(), "dst"), filepath.Join(t.TempDir(), "dst")
+				mustRun(t, "cp", "-a", old, ours)
+				mustRun(t, "cp", "-a", old, stocks)
+				kept := map[bool]string{}
+				for isOurs, dst := range map[bool]string{true: ours, false: stocks} {
+					place := backups
+					if kept[isOurs] = filepath.Join(dst, backups); kind == "tmpfs" {
+						place = filepath.Join(backups, name, filepath.Base(filepath.Dir(dst)))
+						kept[isOurs] = place
+					}
+					to, c := dst+"/", command
+					if !isOurs {
+						c = []string{"rsync", "-a"}
+					} else if name == "our server" {
+						to = "host:" + to
+					}
+					mustRun(t, slices.Concat(c, []string{"-H", "--delete", "--backup-dir=" + place, src + "/", to})...)
+				}
+				judge(t, stocks, ours, "--omit-dir-times")
+				judge(t, kept[false], kept[true], "--omit-dir-times", "--no-hard-links")
+			}
+		})
+	}
+}

@@ -1,0 +1,266 @@
+package syncd
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
+)
+
+// defaultSuffix is that of backups beside their files (rsync.h:BACKUP_SUFFIX).
+const defaultSuffix = "~"
+
+// backups keeps what a run replaces or deletes (backup.c:make_backup). What is
+// replaced gets its second name before something else gets the first, so that it
+// has one at any moment; what is deleted is renamed. Any goroutine may use it.
+type backups struct {
+	suffix string
+	open   func() (*tree.Root, error) // --backup-dir, made if need be; nil: beside each file
+	copier wire.Copier
+
+	mu     sync.Mutex
+	root   *tree.Root // opened for the first backup
+	dir    *tree.Dir  // in it, for files of the directory at
+	at     string
+	beside map[string]bool // directories being deleted in which a backup stays
+	// With --delete-excluded nothing protects backups: these have taken the place
+	// of older ones, which were to be deleted.
+	renewed map[string]bool
+}
+
+// newBackups returns those of the options; nil without --backup. open is for
+// --backup-dir.
+func newBackups(o *Options, open func(dir string) (*tree.Root, error)) *backups {
+	if !o.Backup || o.DryRun {
+		return nil
+	}
+	b := &backups{suffix: o.suffix(), beside: make(map[string]bool), renewed: make(map[string]bool)}
+	if dir := string(o.BackupDir); dir != "" {
+		b.open = func() (*tree.Root, error) { return open(dir) }
+	}
+	return b
+}
+
+func (b *backups) close() {
+	if b == nil {
+		return
+	}
+	if b.dir != nil {
+		b.dir.Close()
+	}
+	if b.root != nil {
+		b.root.Close()
+	}
+	_ = b.copier.Close() // a pipe
+}
+
+// replaces saves what has a name in n, since something else is about to get it. A
+// directory makes way by being deleted.
+func (k *sink) replaces(n *node, name string) error {
+	if k.backup == nil || n.private {
+		return nil
+	}
+	e, err := n.dir.Entry(name, k.copied().Want())
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && e.IsDir():
+		return nil
+	case err != nil:
+		return err
+	}
+	return k.save(n.dir, n.path, &e, func(to *tree.Dir, as string) error {
+		err := to.Link(n.dir, name, as)
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EOPNOTSUPP) {
+			err = to.Move(n.dir, name, as) // no hard links of it can be made
+		}
+		return err
+	})
+}
+
+// rewrites saves a copy of a file that is about to be changed in place.
+func (k *sink) rewrites(j *job) error {
+	if k.backup == nil || j.saved {
+		return nil
+	}
+	e, err := j.node.dir.Entry(j.entry.Name, k.copied().Want())
+	if err != nil {
+		return err
+	}
+	err = k.save(j.node.dir, j.node.path, &e, func(*tree.Dir, string) error { return unix.EXDEV })
+	j.saved = err == nil
+	return err
+}
+
+// deletes saves the file at p, which is about to be deleted: then there is nothing
+// left to delete. A backup itself is not saved.
+func (k *sink) deletes(p string) error {
+	b := k.backup
+	if b == nil || b.open == nil && len(path.Base(p)) > len(b.suffix) && strings.HasSuffix(p, b.suffix) {
+		return nil
+	}
+	in := strings.TrimSuffix(path.Dir(p), ".")
+	dir, err := k.root.Dir(in)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	e, err := dir.Entry(path.Base(p), k.copied().Want())
+	if err != nil {
+		return err
+	}
+	err = k.save(dir, in, &e, func(to *tree.Dir, as string) error { return to.Move(dir, e.Name, as) })
+	if err == nil && b.open == nil {
+		b.mu.Lock()
+		b.beside[in] = true
+		b.mu.Unlock()
+	}
+	return err
+}
+
+// stays reports whether a directory that is being deleted has got a backup.
+func (b *backups) stays(dir string) bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	yes := b.beside[dir]
+	delete(b.beside, dir)
+	return yes
+}
+
+// isNew reports whether what is at p is a backup of this run.
+func (b *backups) isNew(p string) bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.renewed[p]
+}
+
+// save gives the entry e of dir, whose path is p, its place among the backups, by
+// the means of give, and by a copy where that is on another file system.
+func (k *sink) save(dir *tree.Dir, p string, e *wire.Entry, give func(to *tree.Dir, as string) error) error {
+	b, as := k.backup, e.Name+k.backup.suffix
+	to := dir
+	if b.open != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		var err error
+		if to, err = k.backupDir(p); err != nil {
+			return err
+		}
+	} else if k.forbidden(path.Join(p, as), false) {
+		return &fs.PathError{Op: "back up", Path: path.Join(p, e.Name), Err: errors.New("the module does not take the name " + Printable(as))}
+	}
+	if b.open == nil && k.opt.DeleteExcluded {
+		if _, err := to.Entry(as, tree.Want{}); err == nil {
+			b.mu.Lock()
+			b.renewed[path.Join(p, as)] = true
+			b.mu.Unlock()
+		}
+	}
+	err := give(to, as)
+	if errors.Is(err, unix.EXDEV) {
+		err = k.copyTo(to, as, dir, e)
+	}
+	return err
+}
+
+// copied is the metadata that copies get, and directories of backups.
+func (k *sink) copied() *tree.Meta {
+	return &tree.Meta{Perms: true, Owner: true, Group: true, Times: true, NumericIDs: true, Xattrs: k.meta.Xattrs, ACLs: k.meta.ACLs}
+}
+
+// copyTo makes a copy of e, an entry of dir.
+func (k *sink) copyTo(to *tree.Dir, as string, dir *tree.Dir, e *wire.Entry) error {
+	name := e.Name
+	if e.Name = as; !e.IsRegular() {
+		return to.MakeNode(e, false, k.copied())
+	}
+	f, _, err := dir.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	staged, err := to.Stage(as)
+	if err != nil {
+		return err
+	}
+	var st wire.Stats // it is no part of the transfer
+	if err = k.backup.copier.CopyRange(staged.File, 0, f, 0, e.Size, &st); err == nil {
+		err = k.copied().Apply(staged.File, e, nil)
+	}
+	if err == nil {
+		err = staged.Commit()
+	}
+	return errors.Join(err, staged.Discard())
+}
+
+// backupDir returns the directory for backups of files in p, which is made like p
+// is, if need be. It stays open until the next one is asked for. b.mu is held.
+func (k *sink) backupDir(p string) (*tree.Dir, error) {
+	b := k.backup
+	if b.dir != nil && b.at == p {
+		return b.dir, nil
+	}
+	if b.root == nil {
+		var err error
+		if b.root, err = b.open(); err != nil {
+			return nil, err
+		}
+	}
+	d, err := b.root.Dir(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		d, err = k.makeBackupDir(p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b.dir != nil {
+		b.dir.Close()
+	}
+	b.dir, b.at = d, p
+	return d, nil
+}
+
+// makeBackupDir makes the directories on the way to p that are not there.
+func (k *sink) makeBackupDir(p string) (*tree.Dir, error) {
+	d, err := k.backup.root.Dir("")
+	for i := 0; i <= len(p) && err == nil; i++ {
+		if i < len(p) && p[i] != '/' {
+			continue
+		}
+		var sub *tree.Dir
+		name := path.Base(p[:i])
+		if sub, err = d.OpenDir(name); errors.Is(err, fs.ErrNotExist) {
+			if err = d.Mkdir(name); err == nil {
+				k.dressBackupDir(d, name, p[:i])
+				sub, err = d.OpenDir(name)
+			}
+		}
+		d.Close()
+		d = sub
+	}
+	return d, err
+}
+
+// dressBackupDir gives a new directory of backups the metadata of the one whose
+// files it gets, as far as that goes: they are no content.
+func (k *sink) dressBackupDir(d *tree.Dir, name, p string) {
+	own, err := k.root.Dir(p)
+	if err != nil {
+		return
+	}
+	defer own.Close()
+	if e, err := own.Entry(".", k.copied().Want()); err == nil {
+		e.Mode |= 0o700
+		_ = k.copied().ApplyAt(d, name, &e, nil)
+	}
+}
