@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,19 +17,21 @@ import (
 type beside struct {
 	dir         string // has src, old, and dst/N for what is made
 	ours, stock string // addresses of daemons of dir
+	base        string // options of all runs; "-aHi" if empty
 	links       bool   // which name of several is sent is the program's choice: only trees are compared
 	made        atomic.Int64
 }
 
-// newBeside has grow fill the source and the old target.
-func newBeside(t *testing.T, grow func(src, old string)) *beside {
+// newBeside has grow fill the source and the old target. keys are lines of the
+// stock daemon's module.
+func newBeside(t *testing.T, grow func(src, old string), keys ...string) *beside {
 	t.Helper()
 	b := &beside{dir: t.TempDir()}
 	for _, name := range []string{"src", "old", "dst"} {
 		check(t, os.Mkdir(filepath.Join(b.dir, name), 0o755))
 	}
 	grow(b.dir+"/src", b.dir+"/old")
-	b.ours, b.stock = serveDir(t, b.dir).addr, stockDaemon(t, module{name: "m", path: b.dir, writable: true})
+	b.ours, b.stock = serveDir(t, b.dir).addr, stockDaemon(t, module{name: "m", path: b.dir, writable: true, keys: strings.Join(keys, "\n")})
 	return b
 }
 
@@ -62,8 +65,9 @@ func (b *beside) target(t *testing.T) string {
 func (b *beside) run(t *testing.T, options ...string) {
 	t.Helper()
 	t.Parallel() // stock spends most of its time asleep
+	options = append(strings.Fields(cmp.Or(b.base, "-aHi")), options...)
 	dst := b.target(t)
-	want := run(t, slices.Concat([]string{"rsync", "-aHi"}, options, []string{b.dir + "/src/", filepath.Join(b.dir, dst) + "/"})...)
+	want := run(t, slices.Concat([]string{"rsync"}, options, []string{b.dir + "/src/", filepath.Join(b.dir, dst) + "/"})...)
 	tree := b.tree(t, dst)
 	for _, w := range besideWays {
 		t.Run(w.name, func(t *testing.T) {
@@ -78,9 +82,9 @@ func (b *beside) run(t *testing.T, options ...string) {
 				}
 				return scheme + addr + "/m/" + p + "/"
 			}
-			command := []string{"rsync", "-aHi"}
-			if w.command[0] == "syncd" {
-				command = []string{program, "sync", "-aHi"}
+			command := w.command
+			if command[0] == "syncd" {
+				command = []string{program, "sync"}
 			}
 			got := run(t, slices.Concat(command, options, []string{place(w.from, "src"), place(w.to, dst)})...)
 			if got.code != want.code {

@@ -28,6 +28,7 @@ var takenOptions = []string{
 	"--compress-level=0", "--zc=zlib --zl=0", "--zc=zlibx --zl=9", "--zc=zstd --zl=19", "--zc=lz4 --zl=0", "--zc=none --zl=3",
 	"--zl=5 --protocol=29", "--zl=0 --protocol=29", "--existing", "--ignore-non-existing", "--ignore-existing", "--max-size=1m",
 	"--min-size=1", "-I", "--size-only", "--ignore-errors", "--force", "-m",
+	"--mkpath", "--safe-links", "--usermap=0:0", "--groupmap=0:0", "--chown=0:0", "--no-links --delete",
 	"-b", "--backup --backup-dir=bak", "--backup --suffix=.old",
 }
 
@@ -36,10 +37,8 @@ var takenOptions = []string{
 // becomes of an option on its way is said by that name.
 var refusedOptions = []struct{ option, pull, push string }{
 	{"-R", "--relative", "--relative"},
-	{"--mkpath", "", "--mkpath"},
 	{"-L", "--copy-links", ""},
 	{"--copy-unsafe-links", "--copy-unsafe-links", ""},
-	{"--safe-links", "", "--safe-links"},
 	{"-k", "--copy-dirlinks", ""},
 	{"-K", "", "--keep-dirlinks"},
 	{"--no-p -E", "", "--executability"},
@@ -55,9 +54,6 @@ var refusedOptions = []struct{ option, pull, push string }{
 	{"--delete-missing-args", "--delete-missing-args", "--delete-missing-args"},
 	{"--partial-dir=/tmp/p", "", "partial-dir"},
 	{"--delay-updates", "", "--delay-updates"},
-	{"--usermap=0:0", "", "--usermap"},
-	{"--groupmap=0:0", "", "--groupmap"},
-	{"--chown=0:0", "", "--usermap"},
 	{"-T /tmp", "", "--temp-dir"},
 	{"-C", "--cvs-exclude", "--cvs-exclude"},
 	{"-F", "per-directory filter rules", ""},

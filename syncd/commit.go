@@ -156,6 +156,7 @@ func (k *sink) compared(j *job) bool {
 	j.phase = fetching
 	if j.differs {
 		j.item.content = true
+		j.item = k.timed(j.item, &j.entry)
 		if k.opt.DryRun {
 			k.stats.Transferred.Add(1)
 			k.item(j.path(), &j.entry, j.item, "")
@@ -243,7 +244,11 @@ func (k *sink) complete(j *job) error {
 			return err
 		}
 	}
-	return k.meta.Apply(j.file, &j.entry, nil)
+	old := j.cur
+	if old != nil && old.IsDir() {
+		old = nil // its permissions are no file's
+	}
+	return k.meta.Apply(j.file, &j.entry, old)
 }
 
 // rename makes the file visible, unless err says why not, and ends the job.

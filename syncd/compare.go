@@ -40,8 +40,8 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 		k.hold(n)
 		return nil
 	}
-	if !k.meta.Makes(e) {
-		k.item(p, e, item{update: '.'}, "")
+	if !k.meta.Makes(e) || k.opt.NoLinks && e.IsSymlink() {
+		k.skipped(p)
 		return nil
 	}
 	var cur *wire.Entry
@@ -56,7 +56,7 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 			return nil
 		}
 	}
-	if k.passesOver(e, cur) {
+	if k.passesOver(p, e, cur) {
 		return nil
 	}
 	if cur != nil && cur.IsDir() {
@@ -127,6 +127,7 @@ func (k *sink) fetch(j *job) error {
 	if k.fromAlt(j) {
 		return nil
 	}
+	j.item = k.timed(j.item, &j.entry)
 	switch {
 	case k.opt.DryRun:
 		k.stats.Transferred.Add(1)
@@ -183,6 +184,7 @@ func (k *sink) nonRegular(n *node, e, cur *wire.Entry) {
 			return
 		}
 	}
+	i = k.timed(i, e)
 	if !k.opt.DryRun {
 		err := k.replaces(n, e.Name)
 		if err == nil {
@@ -440,7 +442,7 @@ func (k *sink) again(a arrived) error {
 		j.err = errors.New("became a directory while it was read; the next run will take it")
 	}
 	if j.err == nil && j.fail.Status == native.StatusChanged {
-		k.mungeLink(e)
+		k.present(e)
 		// The new job takes references of its own before this one's are gone.
 		k.renewing = true
 		err = k.entry(j.node, e, true, j)

@@ -17,6 +17,17 @@ type item struct {
 	isNew   bool
 	content bool // content differs beyond what size and time tell
 	change  tree.Change
+	now     bool // a change of time is to that of the transfer
+}
+
+// timed is i for an entry that is made or fetched: where its time is not kept it
+// gets another one (generator.c:itemize).
+func (k *sink) timed(i item, e *wire.Entry) item {
+	if !k.meta.KeepsTime(e) {
+		i.now = !k.meta.Times
+		i.change |= tree.ChangeTime
+	}
+	return i
 }
 
 // letters returns rsync's itemized string of 11 columns, YXcstpoguax; see
@@ -34,7 +45,11 @@ func (i item) letters(e *wire.Entry) string {
 	}
 	col(i.content, 'c')
 	col(i.change&tree.ChangeSize != 0, 's')
-	col(i.change&tree.ChangeTime != 0, 't')
+	if i.now {
+		col(i.change&tree.ChangeTime != 0, 'T')
+	} else {
+		col(i.change&tree.ChangeTime != 0, 't')
+	}
 	col(i.change&tree.ChangePerms != 0, 'p')
 	col(i.change&tree.ChangeOwner != 0, 'o')
 	col(i.change&tree.ChangeGroup != 0, 'g')

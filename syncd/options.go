@@ -27,10 +27,24 @@ type Options struct {
 	Sparse     bool `json:"sparse,omitempty"`
 	NumericIDs bool `json:"numeric_ids,omitempty"`
 
+	NoPerms       bool `json:"no_perms,omitempty"`
+	NoOwner       bool `json:"no_owner,omitempty"`
+	NoGroup       bool `json:"no_group,omitempty"`
+	NoTimes       bool `json:"no_times,omitempty"`
+	NoDevices     bool `json:"no_devices,omitempty"`
+	NoSpecials    bool `json:"no_specials,omitempty"`
+	NoLinks       bool `json:"no_links,omitempty"` // symlinks are passed over
+	OmitDirTimes  bool `json:"omit_dir_times,omitempty"`
+	OmitLinkTimes bool `json:"omit_link_times,omitempty"`
+
+	UserMap  string `json:"user_map,omitempty"` // as for tree.ParseIDMap
+	GroupMap string `json:"group_map,omitempty"`
+
 	// Timeout is the client's, in seconds: a server with a longer one uses this.
 	Timeout int64 `json:"timeout,omitempty"`
 
 	// What the sink passes over, and what it takes for unchanged.
+	SafeLinks      bool   `json:"safe_links,omitempty"`      // no symlinks that lead out of the tree
 	Existing       bool   `json:"existing,omitempty"`        // only what is there
 	IgnoreExisting bool   `json:"ignore_existing,omitempty"` // only what is not
 	MinSize        int64  `json:"min_size,omitempty"`        // bytes of a file
@@ -58,6 +72,7 @@ type Options struct {
 	Backup    bool   `json:"backup,omitempty"`     // it is kept under another name
 	BackupDir []byte `json:"backup_dir,omitempty"` // there, relative to the destination or absolute; empty: beside it
 	Suffix    string `json:"suffix,omitempty"`     // behind the name; "": "~" unless there is a BackupDir
+	MkPath    bool   `json:"mkpath,omitempty"`     // make all directories on the way to the destination
 	// How files are made.
 	Inplace      bool      `json:"inplace,omitempty"`
 	Append       bool      `json:"append,omitempty"`        // only what is behind the end of the file that is there
@@ -147,6 +162,11 @@ func (o *Options) Validate() error {
 	if strings.Contains(o.Suffix, "/") || !o.Backup && len(o.BackupDir) > 0 {
 		return fmt.Errorf("a backup's suffix %q has a slash, or there is a backup-dir without backup", o.Suffix)
 	}
+	for _, m := range []string{o.UserMap, o.GroupMap} {
+		if _, err := tree.ParseIDMap(m); err != nil {
+			return fmt.Errorf("map of owners: %w", err)
+		}
+	}
 	switch o.DeleteWhen {
 	case "", DeleteBefore, DeleteDuring, DeleteDelay, DeleteAfter:
 	default:
@@ -195,6 +215,23 @@ func (o *Options) filter() (*filter.List, error) {
 	return l, refuseRules(l)
 }
 
+// mapOwners has m map owners as the options say, to those that are known here.
+func (o *Options) mapOwners(m *tree.Meta) (err error) {
+	if m.Users, err = tree.ParseIDMap(o.UserMap); err == nil {
+		err = m.Users.ResolveUsers()
+	}
+	if err != nil {
+		return fmt.Errorf("--usermap: %w", err)
+	}
+	if m.Groups, err = tree.ParseIDMap(o.GroupMap); err == nil {
+		err = m.Groups.ResolveGroups()
+	}
+	if err != nil {
+		return fmt.Errorf("--groupmap: %w", err)
+	}
+	return nil
+}
+
 // suffix is what follows the name of a backup.
 func (o *Options) suffix() string {
 	if o.Suffix == "" && len(o.BackupDir) == 0 {
@@ -205,7 +242,7 @@ func (o *Options) suffix() string {
 
 // omitsDirTimes reports whether times of directories are left alone: backups in
 // them would change those in any case (options.c:parse_arguments).
-func (o *Options) omitsDirTimes() bool { return o.Backup && len(o.BackupDir) == 0 }
+func (o *Options) omitsDirTimes() bool { return o.OmitDirTimes || o.Backup && len(o.BackupDir) == 0 }
 
 // refuseRules refuses the rules that neither role of ours applies.
 func refuseRules(l *filter.List) error {
@@ -221,8 +258,8 @@ func refuseRules(l *filter.List) error {
 // meta returns which metadata a sink keeps.
 func (o *Options) meta() *tree.Meta {
 	m := &tree.Meta{
-		Perms: true, Owner: true, Group: true, Times: true, Devices: true, Specials: true,
-		Xattrs: o.Xattrs, ACLs: o.ACLs, NumericIDs: o.NumericIDs,
+		Perms: !o.NoPerms, Owner: !o.NoOwner, Group: !o.NoGroup, Times: !o.NoTimes, Devices: !o.NoDevices, Specials: !o.NoSpecials,
+		Xattrs: o.Xattrs, ACLs: o.ACLs, NumericIDs: o.NumericIDs, OmitLinkTimes: o.OmitLinkTimes,
 	}
 	m.OmitDirTimes = o.omitsDirTimes()
 	if w := o.ModifyWindow; w != nil && *w >= 0 {

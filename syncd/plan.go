@@ -242,6 +242,7 @@ func (k *sink) page(n *node, p *native.Page) error {
 		if n.parent == nil && first {
 			first = false
 			if e.Name == "." {
+				e.Mode = k.chmod.Apply(e, e.Mode)
 				if err := k.rootEntry(n, e); err != nil {
 					return err
 				}
@@ -249,7 +250,7 @@ func (k *sink) page(n *node, p *native.Page) error {
 			}
 			n.virtual = true
 		}
-		k.mungeLink(e)
+		k.present(e)
 		k.extraneous(n, e.Name)
 		exists := k.takeName(n, e.Name)
 		if err := k.entry(n, e, exists, nil); err != nil {
@@ -258,8 +259,10 @@ func (k *sink) page(n *node, p *native.Page) error {
 	}
 }
 
-// mungeLink makes a symlink that was received lead nowhere.
-func (k *sink) mungeLink(e *wire.Entry) {
+// present makes of an entry what this side is to have: symlinks of which lead
+// nowhere if the module says so.
+func (k *sink) present(e *wire.Entry) {
+	e.Mode = k.chmod.Apply(e, e.Mode)
 	if k.munge && e.IsSymlink() {
 		e.Target = mungePrefix + e.Target
 	}

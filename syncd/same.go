@@ -107,7 +107,7 @@ func (k *sink) scan(n *node, d *native.DirDigest) *ownDir {
 // is made, that it is no symlink that would get another target, nor a hard link
 // whose others are elsewhere.
 func (k *sink) settledEntry(n *node, e *wire.Entry) bool {
-	return k.meta.Diff(e, e) == 0 && k.meta.Makes(e) && !(k.munge && e.IsSymlink()) &&
+	return k.meta.Diff(e, e) == 0 && k.chmod.Apply(e, e.Mode) == e.Mode && k.meta.Makes(e) && !(k.munge && e.IsSymlink()) &&
 		(!k.opt.HardLinks || e.IsDir() || e.Nlink == 1) &&
 		(k.hidden == nil || !k.forbidden(n.join(e.Name), e.IsDir()))
 }

@@ -2,9 +2,11 @@ package syncd
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
+	"github.com/seed9553035b/syncd/wire/native"
 )
 
 // Which entries a sink passes over, and when it takes a file for unchanged, by
@@ -16,8 +18,10 @@ var errPassedOver = errors.New("the options pass over it")
 
 // passesOver reports whether an entry is left as it is, whatever its content.
 // cur is what is there, nil if nothing is.
-func (k *sink) passesOver(e, cur *wire.Entry) bool {
+func (k *sink) passesOver(p string, e, cur *wire.Entry) bool {
 	switch {
+	case e.IsSymlink() && k.opt.SafeLinks && leadsOut(e.Target, p):
+		return true
 	case k.opt.Existing && cur == nil, k.opt.IgnoreExisting && cur != nil:
 		return true
 	case !e.IsRegular():
@@ -69,4 +73,37 @@ func (k *sink) changes(e, cur *wire.Entry) tree.Change {
 		d |= tree.ChangeSize
 	}
 	return d
+}
+
+// leadsOut reports whether a symlink is unsafe to --safe-links: if its target is
+// absolute, or goes further up than the link at p is deep, or goes up anywhere but
+// at its beginning, or ends in going up (util1.c:unsafe_symlink).
+func leadsOut(target, p string) bool {
+	if target == "" || target[0] == '/' {
+		return true
+	}
+	parts := strings.Split(target, "/")
+	depth, leading := strings.Count(p, "/"), true
+	for i, part := range parts {
+		switch part {
+		case "..":
+			if depth--; depth < 0 || !leading || i > 0 && i == len(parts)-1 {
+				return true
+			}
+		case "":
+		default:
+			leading = false
+		}
+	}
+	return false
+}
+
+// skipped says that an entry is left out for what it is.
+func (k *sink) skipped(p string) {
+	switch {
+	case k.stock != nil && k.stock.server:
+		k.stock.skipped(p)
+	case k.opt.Itemize || k.opt.Names:
+		k.note(native.Note{Text: "skipping non-regular file \"" + Printable(p) + "\"", Item: true})
+	}
 }

@@ -370,6 +370,9 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 	meta := n.opt.meta()
 	meta.NumericIDs = meta.NumericIDs || n.module.NumericIDs
 	meta.Chmod = n.module.incoming
+	if err := n.opt.mapOwners(meta); err != nil {
+		return n.refuseLate(native.CodeRefused, err.Error())
+	}
 	k := &sink{up: up, root: sub, munge: n.module.MungeSymlinks, opt: &n.opt, rules: rules, hidden: hidden, below: dest, meta: meta, alg: n.alg,
 		stats: n.stats, push: true, fsync: n.fsync()}
 	g, end := n.gather(answer, func(joined *session) error {
@@ -461,6 +464,11 @@ func (n *session) isHidden(dest string) bool {
 // openDest opens, and makes if need be, what a push fills; nil in a dry run if
 // it does not exist.
 func (n *session) openDest(root *tree.Root, dest string) (*tree.Root, error) {
+	if n.opt.MkPath && !n.opt.DryRun {
+		if err := root.MkdirAll(dest); err != nil {
+			return nil, err
+		}
+	}
 	sub, err := root.Sub(dest, !n.opt.DryRun)
 	if n.opt.DryRun && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -85,6 +85,7 @@ type sink struct {
 	stats  *Stats
 	note   func(native.Note) // lines for the person
 	push   bool              // the source is the client: '<' in itemized lines
+	chmod  tree.Chmod        // what the client makes of the source's modes
 	munge  bool              // targets of symlinks get the mungePrefix
 	stock  *stockUpstream    // up, if that is stock rsync
 	fsync  Fsync

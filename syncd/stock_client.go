@@ -173,8 +173,11 @@ func (t *Transfer) receiveStock(ctx context.Context, p *stockPeer) (*Result, err
 	if root != nil {
 		defer root.Close()
 	}
-	k := t.sink(root, up)
-	k.stock, up.k = up, k
+	k, err := t.sink(root, up)
+	if err != nil {
+		return nil, err
+	}
+	k.stock, up.k, k.chmod = up, k, t.chmod
 	k.meta.ExactTimes = t.Options.Checksum
 	k.meta.WholeSeconds = k.meta.WholeSeconds || p.session.Protocol < 31
 	if _, ok := p.session.Checksum.Algorithm(); !ok {

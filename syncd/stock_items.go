@@ -33,7 +33,7 @@ func (s *stockItems) item(rec rsync.Record, f *rsync.File) {
 	if !s.opt.Itemize && !s.opt.Names || rec.IFlags&^silent == 0 && rec.XName == "" {
 		return
 	}
-	i := item{update: '.', isNew: rec.IFlags&rsync.IsNew != 0, content: rec.IFlags&rsync.ReportChange != 0}
+	i := item{now: s.opt.NoTimes, update: '.', isNew: rec.IFlags&rsync.IsNew != 0, content: rec.IFlags&rsync.ReportChange != 0}
 	switch {
 	case rec.IFlags&rsync.LocalChange != 0 && rec.IFlags&rsync.XNameFollows != 0:
 		i.update = 'h'

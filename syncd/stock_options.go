@@ -51,9 +51,9 @@ func refuseSinkOptions(a *rsync.Args) error {
 		{"--keep-dirlinks", a.KeepDirlinks},
 		{"--executability", a.Executability && !a.Perms},
 		{"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
-		{"--write-devices", a.WriteDevices}, {"--mkpath", a.MkPath}, {"--safe-links", a.SafeLinks},
-		{"--usermap", a.UserMap != ""}, {"--groupmap", a.GroupMap != ""}, {"--temp-dir", a.TempDir != ""},
-		{"--super without being root", a.Super && os.Geteuid() != 0}, {"--fuzzy given twice", a.Fuzzy > 1}, {"--delete without --links", a.Deletes() && !a.Links},
+		{"--write-devices", a.WriteDevices},
+		{"--temp-dir", a.TempDir != ""},
+		{"--super without being root", a.Super && os.Geteuid() != 0}, {"--fuzzy given twice", a.Fuzzy > 1},
 		{"more than one destination", len(a.Paths) > 1},
 	}
 	for _, r := range list {
@@ -73,6 +73,7 @@ func sinkOptions(a *rsync.Args) (o Options, err error) {
 		Partial: a.Partial, PartialDir: []byte(a.PartialDir), Fuzzy: a.Fuzzy > 0, WholeFile: a.WholeFile == rsync.On,
 		BlockSize: int64(a.BlockSize), Existing: a.Existing, IgnoreExisting: a.IgnoreExisting, MinSize: a.MinSize, MaxSize: a.MaxSize,
 		SizeOnly: a.SizeOnly, IgnoreTimes: a.IgnoreTimes, DeleteExcluded: a.DeleteExcluded, IgnoreErrors: a.IgnoreErrors, Force: a.Force,
+		NoLinks: !a.Links, NoTimes: !a.Times, SafeLinks: a.SafeLinks, UserMap: a.UserMap, GroupMap: a.GroupMap, MkPath: a.MkPath,
 		Backup: a.Backup || a.BackupDir != "", BackupDir: []byte(a.BackupDir), Suffix: a.Suffix,
 	}
 	if a.MaxDelete != nil {
@@ -159,8 +160,8 @@ const maxStockBlock = 128 << 10
 // stockArgs says what the options do in the words of stock.
 func (o *Options) stockArgs(pull bool) *rsync.Args {
 	a := &rsync.Args{
-		Sender: pull, Recursive: true, Links: true, Perms: true, Times: true, Owner: true, Group: true,
-		Devices: true, Specials: true, ACLs: o.ACLs, Checksum: o.Checksum, NumericIDs: o.NumericIDs, Sparse: o.Sparse,
+		Sender: pull, Recursive: true, Links: !o.NoLinks, Perms: !o.NoPerms, Times: !o.NoTimes, Owner: !o.NoOwner, Group: !o.NoGroup,
+		Devices: !o.NoDevices, Specials: !o.NoSpecials, SafeLinks: o.SafeLinks, ACLs: o.ACLs, Checksum: o.Checksum, NumericIDs: o.NumericIDs, Sparse: o.Sparse,
 		Timeout: int(o.Timeout), BlockSize: int(o.BlockSize), IgnoreTimes: o.IgnoreTimes,
 		PruneEmptyDirs: o.Prune,
 	}
@@ -197,6 +198,8 @@ func (o *Options) pushArgs(a *rsync.Args) {
 	}
 	a.Existing, a.IgnoreExisting, a.SizeOnly = o.Existing, o.IgnoreExisting, o.SizeOnly
 	a.MinSize, a.MaxSize = o.MinSize, o.MaxSize
+	a.OmitDirTimes, a.OmitLinkTimes = o.OmitDirTimes, o.OmitLinkTimes
+	a.UserMap, a.GroupMap, a.MkPath = o.UserMap, o.GroupMap, o.MkPath
 	a.Fsync = o.Fsync == FsyncCommit || o.Fsync == FsyncFile
 	if o.WholeFile {
 		a.WholeFile = rsync.On

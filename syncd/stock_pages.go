@@ -240,11 +240,10 @@ func (a *stockUpstream) page(l *stockList, after string) (data []byte, more bool
 // and with values for all attributes.
 func (a *stockUpstream) addEntry(w *native.PageWriter, l *stockList, n listedName) {
 	f := l.File(int(n.ndx))
-	if f.IsSymlink() && !a.session.Args.Links {
-		a.skipped(f.Name)
-		return
-	}
 	e := f.Entry
+	if f.IsSymlink() && !a.session.Args.Links {
+		e.Target = "." // which is not told: the sink passes over it
+	}
 	e.Name = a.asked.shown(l.path, n.name)
 	e.Ctime = wire.Time{Sec: int64(n.ndx)}
 	if e.Nlink > 1 {

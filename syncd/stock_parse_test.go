@@ -129,7 +129,6 @@ func TestRefusedOptions(t *testing.T) {
 		"--remove-source":     {func(a *rsync.Args) { a.RemoveSource = true }, true, true},
 		"--copy-links":        {func(a *rsync.Args) { a.CopyLinks = true }, true, false},
 		"--temp-dir":          {func(a *rsync.Args) { a.TempDir = "x" }, false, true},
-		"--safe-links":        {func(a *rsync.Args) { a.SafeLinks = true }, false, true},
 		"--fuzzy given twice": {func(a *rsync.Args) { a.Fuzzy = 2 }, false, true},
 	} {
 		for _, sender := range []bool{true, false} {

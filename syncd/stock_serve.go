@@ -163,6 +163,9 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 	}
 	up.asked.as = d.as
 	meta := sinkMeta(a)
+	if err := o.mapOwners(meta); err != nil {
+		return &ExitError{Code: ExitUsage, Err: err}
+	}
 	meta.NumericIDs = meta.NumericIDs || v.numeric
 	meta.OmitDirTimes = meta.OmitDirTimes || o.omitsDirTimes()
 	meta.ExactTimes = a.Checksum                                       // as stock, where contents were compared (generator.c: maybe_ATTRS_ACCURATE_TIME)
@@ -224,10 +227,6 @@ func (a *stockUpstream) shows() bool {
 func (a *stockUpstream) item(p string, e *wire.Entry, i item, link string) {
 	flags := flagsOf(i)
 	transfer := i.update == '<' || i.update == '>'
-	if i.update == '.' && flags == 0 {
-		a.skipped(p)
-		return
-	}
 	switch {
 	case transfer:
 		if !a.session.Args.DryRun {

@@ -39,6 +39,11 @@ type Transfer struct {
 	// files costs more than it saves unless the file system can share blocks.
 	LocalDelta bool
 
+	// Chmod is what this side makes of permissions, whichever role it has: as for
+	// tree.ParseChmod.
+	Chmod string
+	chmod tree.Chmod
+
 	// Shell is the remote shell with its options, RemoteProgram what it starts:
 	// "ssh" and "rsync" if they are empty.
 	Shell         []string
@@ -67,6 +72,10 @@ func (t *Transfer) Run(ctx context.Context) (*Result, error) {
 	}
 	if err := t.Stock.Validate(); err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err}
+	}
+	var err error
+	if t.chmod, err = tree.ParseChmod(t.Chmod); err != nil {
+		return nil, Exitf(ExitUsage, "--chmod: %w", err)
 	}
 	if t.Filter == nil {
 		t.Filter = new(filter.List)
@@ -125,14 +134,18 @@ func (t *Transfer) openLocal() (*view, error) {
 
 // source returns the role for a view of this host.
 func (t *Transfer) source(v *view) *source {
-	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, prune: t.Options.Prune, numeric: t.Options.NumericIDs, alg: t.Digest,
+	return &source{view: v, rules: t.Filter, oneFS: t.Options.OneFS, prune: t.Options.Prune, chmod: t.chmod, numeric: t.Options.NumericIDs, alg: t.Digest,
 		stats: t.Stats, packer: newPacker(&t.Options)}
 }
 
 // sink returns the role for a root of this host.
-func (t *Transfer) sink(root *tree.Root, up upstream) *sink {
-	return &sink{up: up, root: root, opt: &t.Options, rules: t.Filter, meta: t.Options.meta(), alg: t.Digest,
-		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync, backup: newBackups(&t.Options, t.openBackups)}
+func (t *Transfer) sink(root *tree.Root, up upstream) (*sink, error) {
+	meta := t.Options.meta()
+	if err := t.Options.mapOwners(meta); err != nil {
+		return nil, &ExitError{Code: ExitUsage, Err: err}
+	}
+	return &sink{up: up, root: root, opt: &t.Options, rules: t.Filter, meta: meta, alg: t.Digest,
+		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync, backup: newBackups(&t.Options, t.openBackups)}, nil
 }
 
 // newName is the name that a destination gives to a single file: as with rsync
@@ -155,6 +168,11 @@ func (t *Transfer) openDest(dest string, renamed bool) (*tree.Root, error) {
 		dest = filepath.Dir(dest)
 	}
 	t.into = dest
+	if t.Options.MkPath && !t.Options.DryRun {
+		if err := os.MkdirAll(dest, 0o777); err != nil {
+			return nil, &ExitError{Code: ExitFileIO, Err: err}
+		}
+	}
 	if t.Options.DryRun {
 		if _, err := os.Stat(dest); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
@@ -221,7 +239,10 @@ func (t *Transfer) local(ctx context.Context) (*Result, error) {
 	src.stats = NewStats() // what the source sees, the sink counts
 	up := newLocal(src, t.Stats)
 	defer up.copier.Close()
-	k := t.sink(root, up)
+	k, err := t.sink(root, up)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.openAlts(k); err != nil {
 		return nil, err
 	}
@@ -313,7 +334,11 @@ func (t *Transfer) pull(ctx context.Context) (*Result, error) {
 	if root != nil {
 		defer root.Close()
 	}
-	k := t.sink(root, newRemote(conn, t.Digest))
+	k, err := t.sink(root, newRemote(conn, t.Digest))
+	if err != nil {
+		return nil, err
+	}
+	k.chmod = t.chmod
 	if err := t.openAlts(k); err != nil {
 		return nil, err
 	}

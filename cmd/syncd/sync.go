@@ -22,7 +22,8 @@ import (
 type syncFlags struct {
 	opt                    syncd.Options
 	filter                 filter.List
-	archive                bool
+	keeping                keeping
+	chmod, chown           string
 	verbose                int
 	quiet                  bool
 	maxDelete              int64
@@ -62,7 +63,8 @@ func newSync() *cobra.Command {
 The password for stock rsync's daemon is taken from --password-file or RSYNC_PASSWORD.
 If RSYNC_CONNECT_PROG is set, that command connects to it; %H in it is the host.
 As with rsync, "dir/" means what is in dir, and "dir" means dir itself.
-Permissions, owners, times, symlinks, devices and specials are always kept.`,
+Unless some of -rlptgoD are given, or turned off by --no-perms and so on, all of
+permissions, owners, times, symlinks, devices and specials are kept.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
@@ -73,7 +75,7 @@ Permissions, owners, times, symlinks, devices and specials are always kept.`,
 func (f *syncFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.SortFlags = false
-	fl.BoolVarP(&f.archive, "archive", "a", true, "recursive, keeping all but -HAX; always on")
+	f.keepFlags(fl)
 	fl.BoolVarP(&f.opt.DryRun, "dry-run", "n", false, "show what would be done")
 	fl.BoolVarP(&f.opt.Itemize, "itemize-changes", "i", false, "show each change in rsync's letters")
 	fl.CountVarP(&f.verbose, "verbose", "v", "show the names of what changes, and a summary")
@@ -98,6 +100,7 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.Var(&altDest{&f.opt.AltDests, syncd.CompareDest}, "compare-dest", "leave out files that `DIR` has; may be repeated, as the next two")
 	fl.Var(&altDest{&f.opt.AltDests, syncd.CopyDest}, "copy-dest", "copy files that `DIR` has from there")
 	fl.Var(&altDest{&f.opt.AltDests, syncd.LinkDest}, "link-dest", "make hard links to files that `DIR` has")
+	fl.BoolVar(&f.opt.MkPath, "mkpath", false, "make all directories on the way to DST")
 	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
 	f.deletions(fl)
 	f.backups(fl)
@@ -134,6 +137,9 @@ func (f *syncFlags) register(c *cobra.Command) {
 
 // aliases are rsync's other spellings of an option.
 func aliases(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if long, ok := map[string]string{"no-r": "recursive", "no-l": "links", "no-p": "perms", "no-t": "times", "no-g": "group", "no-o": "owner"}[name]; ok {
+		return pflag.NormalizedName("no-" + long)
+	}
 	switch name {
 	case "cc":
 		name = "checksum-choice"
@@ -156,9 +162,10 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	if err := f.takeDeletions(c, &t.Options); err != nil {
 		return usage(err)
 	}
-	if !f.archive {
-		return usage(fmt.Errorf("--archive=false: a transfer that is no archive is not supported yet"))
+	if err := f.takeKept(&t.Options); err != nil {
+		return usage(err)
 	}
+	t.Chmod = f.chmod
 	if f.timeout < 0 || f.connect < 0 {
 		return usage(fmt.Errorf("--timeout and --contimeout take a number of seconds that is not negative"))
 	}

@@ -79,7 +79,7 @@ func (m *Meta) apply(h handle, st *unix.Statx_t, path string, want, old *wire.En
 		}
 		a.mode(old)
 	}
-	if m.keepsTimes(want) && !(keepSame && m.SameTime(timeOf(st.Mtime), want.Mtime)) {
+	if m.KeepsTime(want) && !(keepSame && m.SameTime(timeOf(st.Mtime), want.Mtime)) {
 		a.times()
 	}
 	return errors.Join(a.failures...)

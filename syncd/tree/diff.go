@@ -29,7 +29,7 @@ func (m *Meta) Diff(cur, want *wire.Entry) Change {
 	if cur.Target != want.Target || cur.Rdev != want.Rdev || cur.IsRegular() && cur.Size != want.Size {
 		c |= ChangeSize
 	}
-	if m.keepsTimes(want) && !m.SameTime(cur.Mtime, want.Mtime) {
+	if m.KeepsTime(want) && !m.SameTime(cur.Mtime, want.Mtime) {
 		c |= ChangeTime
 	}
 	uid, gid := m.owners(cur.UID, cur.GID, want)

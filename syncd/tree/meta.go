@@ -28,8 +28,10 @@ type Meta struct {
 	Xattrs, ACLs                bool
 	// NumericIDs maps owners by number only; otherwise by name first.
 	NumericIDs bool
-	Devices    bool // character and block devices
-	Specials   bool // fifos and sockets
+	// Users and Groups come before both.
+	Users, Groups IDMap
+	Devices       bool // character and block devices
+	Specials      bool // fifos and sockets
 	// ModifyWindow is by how many seconds two equal mtimes may differ, whose
 	// parts of a second then do not count. WholeSeconds has two be equal in the
 	// same second, for a source that knows no more.
@@ -132,8 +134,8 @@ func (m *Meta) note(text string) {
 	}
 }
 
-// keepsTimes tells whether the mtime of entries of e's type is kept.
-func (m *Meta) keepsTimes(e *wire.Entry) bool {
+// KeepsTime tells whether the mtime of entries of e's type is kept.
+func (m *Meta) KeepsTime(e *wire.Entry) bool {
 	return m.Times && !(e.IsDir() && m.OmitDirTimes) && !(e.IsSymlink() && m.OmitLinkTimes)
 }
 
@@ -197,6 +199,9 @@ func (m *Meta) owners(uid, gid uint32, want *wire.Entry) (newUID, newGID int) {
 }
 
 func (m *Meta) userID(id uint32, name string) uint32 {
+	if to, ok := m.Users.find(id, name); ok {
+		return to
+	}
 	if m.NumericIDs {
 		return id
 	}
@@ -204,6 +209,9 @@ func (m *Meta) userID(id uint32, name string) uint32 {
 }
 
 func (m *Meta) groupID(id uint32, name string) uint32 {
+	if to, ok := m.Groups.find(id, name); ok {
+		return to
+	}
 	if m.NumericIDs {
 		return id
 	}

@@ -1,0 +1,34 @@
+package tree
+
+import "testing"
+
+func TestIDMap(t *testing.T) {
+	m, err := ParseIDMap("0:7,root:8,b?n:9,1-3:10,*x:11,:12,5:13")
+	must(t, err)
+	must(t, m.ResolveUsers())
+	for _, c := range []struct {
+		id   uint32
+		name string
+		to   uint32
+		ok   bool
+	}{
+		{0, "root", 7, true}, {4, "root", 8, true}, {2, "bin", 9, true}, {2, "sys", 10, true}, {3, "", 10, true}, {4, "maxx", 11, true},
+		{4, "", 12, true}, {5, "five", 13, true}, {6, "seven", 0, false},
+	} {
+		if to, ok := m.find(c.id, c.name); to != c.to || ok != c.ok {
+			t.Errorf("%d %q: %d, %t; want %d, %t", c.id, c.name, to, ok, c.to, c.ok)
+		}
+	}
+	for _, bad := range []string{"x", "x:", "3-1:5", "1-:5", "1-2-3:4", "4294967295:1", "[:1", "1:2,", "1x:2"} {
+		if m, err := ParseIDMap(bad); err == nil {
+			t.Errorf("%q is taken for %+v", bad, m)
+		}
+	}
+	for _, bad := range []string{"*:no such user here", "*:4294967295", "*:99999999999"} {
+		m, err := ParseIDMap(bad)
+		must(t, err)
+		if m.ResolveUsers() == nil || m.ResolveGroups() == nil {
+			t.Errorf("%q leads somewhere", bad)
+		}
+	}
+}
