@@ -51,7 +51,7 @@ type stockSource struct {
 
 	queue chan []*stockRequest
 	batch []*stockRequest // the answerer's, taken from queue
-	quit  chan struct{} // closed when nothing is taken from queue any more
+	quit  chan struct{}   // closed when nothing is taken from queue any more
 
 	mu      sync.Mutex
 	cond    sync.Cond
