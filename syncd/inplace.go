@@ -3,6 +3,7 @@ package syncd
 import (
 	"cmp"
 	"container/heap"
+	"iter"
 	"slices"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -24,9 +25,12 @@ import (
 // that the next run sees it and repairs it from what is in it. A broken
 // connection leaves the old file.
 
-// stashSize bounds the part of a block move that overlaps itself and is moved
-// through the staged file at a time.
-const stashSize = 64 << 20
+// Tuning of moves.
+const (
+	movePiece  = 512 << 10 // bytes read, and then written, at a time
+	moveAhead  = 2         // pieces that are read before the one at hand is written
+	moveShared = 256 << 10 // shift from which a move that overlaps itself is worth sharing blocks
+)
 
 // inPlace reports whether the file that is there is to be updated.
 func (k *sink) inPlace(j *job) bool {
@@ -75,7 +79,7 @@ func (k *sink) assemble(j *job, literals []native.Range) error {
 	if err := tree.Reserve(f, j.entry.Size); err != nil {
 		return err
 	}
-	m := mover{k: k, j: j, stash: stash}
+	m := mover{k: k, j: j, stash: stash, shares: k.copier.Shares(f, f)}
 	if err := m.moveAll(j.ops); err != nil {
 		return err
 	}
@@ -115,10 +119,12 @@ func literalsOf(ops []delta.Op, size int64) (rs []native.Range) {
 
 // mover moves blocks within a file.
 type mover struct {
-	k     *sink
-	j     *job
-	stash *tree.Staged
-	end   int64 // of what is used of the stash, past the literals
+	k      *sink
+	j      *job
+	stash  *tree.Staged
+	shares bool        // the file system has files share blocks
+	free   chan []byte // buffers
+	end    int64       // of what is used of the stash, past the literals
 }
 
 // moveAll makes every copy of ops, which are sorted by Off and do not overlap
@@ -228,43 +234,77 @@ func (m *mover) putAside(off, n int64) (int64, error) {
 	return at, m.k.copier.CopyRange(m.stash.File, at, m.j.file, off, n, &m.k.stats.Stats)
 }
 
-// move makes one copy. Where it overlaps itself it goes piece by piece, in the
-// direction in which no piece is overwritten before it is read; pieces that are
-// small are gathered in the stash.
+// move makes one copy. Where blocks may be shared, a copy that overlaps itself goes
+// in steps that do not.
 func (m *mover) move(op delta.Op, aside int64) error {
 	k, f, st := m.k, m.j.file, &m.k.stats.Stats
 	if aside != 0 {
 		return k.copier.CopyRange(f, op.Off, m.stash.File, aside, op.Len, st)
 	}
-	shift := op.Src - op.Off
-	if shift < 0 {
-		shift = -shift
+	step := op.Src - op.Off
+	if step < 0 {
+		step = -step
 	}
-	if shift >= op.Len {
-		return k.copier.CopyRange(f, op.Off, f, op.Src, op.Len, st)
+	if !m.shares || step < moveShared {
+		return m.slide(op)
 	}
-	const direct = 256 << 10 // below it, twice the bytes cost less than the calls
-	step, through := shift, false
-	if shift < direct {
-		step, through = stashSize, true
-	}
-	for done := int64(0); done < op.Len; done += step {
-		n := min(step, op.Len-done)
-		at := done
-		if op.Src < op.Off {
-			at = op.Len - done - n // from the end
-		}
-		var err error
-		if through {
-			if err = k.copier.CopyRange(m.stash.File, m.end, f, op.Src+at, n, st); err == nil {
-				err = k.copier.CopyRange(f, op.Off+at, m.stash.File, m.end, n, st)
-			}
-		} else {
-			err = k.copier.CopyRange(f, op.Off+at, f, op.Src+at, n, st)
-		}
-		if err != nil {
+	for at, n := range steps(op, step) {
+		if err := k.copier.CopyRange(f, op.Off+at, f, op.Src+at, n, st); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// steps yields the offset in a move and the length of each step, in the direction in
+// which none is overwritten before it is read.
+func steps(op delta.Op, step int64) iter.Seq2[int64, int64] {
+	return func(yield func(at, n int64) bool) {
+		for done := int64(0); done < op.Len; done += step {
+			n := min(step, op.Len-done)
+			at := done
+			if op.Src < op.Off {
+				at = op.Len - done - n // from the end
+			}
+			if !yield(at, n) {
+				return
+			}
+		}
+	}
+}
+
+// slide moves a range through buffers, which a goroutine fills ahead: what it reads
+// lies further in the direction of the move than what is written.
+func (m *mover) slide(op delta.Op) (err error) {
+	if m.free == nil {
+		m.free = make(chan []byte, moveAhead+1)
+		for range cap(m.free) {
+			m.free <- make([]byte, movePiece)
+		}
+	}
+	type piece struct {
+		at  int64
+		buf []byte
+		err error
+	}
+	read := make(chan piece, moveAhead)
+	go func() {
+		defer close(read)
+		for at, n := range steps(op, movePiece) {
+			buf := (<-m.free)[:n]
+			_, err := m.j.file.ReadAt(buf, op.Src+at)
+			read <- piece{at, buf, err}
+		}
+	}()
+	for p := range read { // to its end, or the reader would not end
+		if err == nil {
+			err = p.err
+		}
+		if err == nil {
+			_, err = m.j.file.WriteAt(p.buf, op.Off+p.at)
+			m.k.stats.User.Add(int64(len(p.buf)))
+		}
+		m.free <- p.buf[:movePiece]
+	}
+	return err
 }

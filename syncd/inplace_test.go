@@ -109,6 +109,17 @@ func TestMovesInPlace(t *testing.T) {
 	}
 }
 
+// TestLongMovesInPlace moves more than the buffers of a mover hold, by less.
+func TestLongMovesInPlace(t *testing.T) {
+	const size = 5*movePiece + 1
+	old := randomBytes(size)
+	for _, shift := range []int64{1, 4096, movePiece - 1, movePiece, movePiece + 1, 3 * movePiece} {
+		for _, op := range []delta.Op{{Kind: delta.Copy, Src: shift, Len: size - shift}, {Kind: delta.Copy, Off: shift, Len: size - shift}} {
+			checkMoves(t, old, []delta.Op{op})
+		}
+	}
+}
+
 func TestMovesInPlaceAreCopies(t *testing.T) {
 	old := randomBytes(4096)
 	rapid.Check(t, func(t *rapid.T) {
