@@ -16,6 +16,7 @@
 //	streams, split, join    several connections of one session: the sink's side, a
 //	                        large file in parts, how they come together
 //	sources                 a source on several connections
+//	lookahead               its helpers, which look at directories ahead of the answers
 //	retry.go                another connection when one breaks
 //	stock_*.go              the same roles with stock rsync at the other end
 //	module, admit.go        who may have a module, and what for

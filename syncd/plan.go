@@ -166,6 +166,11 @@ func (k *sink) listMore() error {
 		if err := k.sent(s, s.up.Ask(req)); err != nil {
 			return err
 		}
+		if k.lists++; k.lists%flushLists == 0 {
+			if err := k.sent(s, s.up.Flush()); err != nil {
+				return err
+			}
+		}
 	}
 }
 

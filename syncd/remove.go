@@ -104,7 +104,7 @@ func (k *sink) protected(p string, isDir bool) bool {
 
 // forbidden reports whether the module hides a path from every client.
 func (k *sink) forbidden(p string, isDir bool) bool {
-	return k.hidden != nil && k.hidden.Excluded(path.Join(k.below, p), isDir, filter.Receiver)
+	return !k.hidden.Empty() && k.hidden.Excluded(path.Join(k.below, p), isDir, filter.Receiver)
 }
 
 // visit decides about each entry of a tree that is removed: filters protect,

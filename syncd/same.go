@@ -109,7 +109,7 @@ func (k *sink) scan(n *node, d *native.DirDigest) *ownDir {
 func (k *sink) settledEntry(n *node, e *wire.Entry) bool {
 	return k.meta.Diff(e, e) == 0 && k.chmod.Apply(e, e.Mode) == e.Mode && k.meta.Makes(e) && !(k.munge && e.IsSymlink()) &&
 		(!k.opt.HardLinks || e.IsDir() || e.Nlink == 1) &&
-		(k.hidden == nil || !k.forbidden(n.join(e.Name), e.IsDir()))
+		(k.hidden.Empty() || !k.forbidden(n.join(e.Name), e.IsDir()))
 }
 
 // listScanned asks for the listings of what was looked at.

@@ -29,11 +29,16 @@ type notes func(native.Note)
 // ask while its source waits for room to answer.
 //
 //	reader (1 goroutine)      Next -> NOTE: note(), others -> queue
+//	helpers (lookahead.go)    look at directories that wait in the queue
 //	answerer (the caller)     queue -> page or read, Flush when it is empty
 func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own func() *Result) (result []byte, err error) {
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	helpers := s.newLookahead(ctx)
+	defer func() {
+		cancel(nil)
+		helpers.wait()
+	}()
 	var signatures atomic.Int64 // bytes of those in the queue
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -52,8 +57,9 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 	// The protocol bounds what may be unanswered, so the reader never blocks.
 	queue := make(chan any, native.MaxLists+native.MaxReads+1)
 	reader.Go(func() {
+		defer helpers.end()
 		defer close(queue)
-		if err := readRequests(a, queue, note, &signatures); err != nil {
+		if err := readRequests(a, queue, helpers, note, &signatures); err != nil {
 			cancel(err)
 			if isBroken(err) {
 				a.Close() // the answerer may wait for a sink that is gone
@@ -66,9 +72,16 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 	s.hash = newHasher(s.alg, s.stats)
 	defer s.Close()
 	var w native.PageWriter
+	lists := 0 // that were answered since the last Flush
 	for {
 		var req any
 		var ok bool
+		if lists == flushLists {
+			lists = 0
+			if err := a.Flush(); err != nil {
+				return nil, err
+			}
+		}
 		select {
 		case req, ok = <-queue:
 		default:
@@ -84,6 +97,10 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 		switch r := req.(type) {
 		case *native.List:
 			err = s.answerList(a, r, &w)
+			lists++
+		case *look:
+			err = s.answerLook(a, helpers, r, &w)
+			lists++
 		case *native.Read:
 			err = s.answerRead(a, r)
 		case *native.Sign:
@@ -120,7 +137,7 @@ func tell(a *native.Answerer, err error) {
 
 // readRequests moves requests to the queue until the connection or the session
 // ends. It returns nil behind a BYE.
-func readRequests(a *native.Answerer, queue chan<- any, note notes, signatures *atomic.Int64) error {
+func readRequests(a *native.Answerer, queue chan<- any, helpers *lookahead, note notes, signatures *atomic.Int64) error {
 	for {
 		req, err := a.Next()
 		if err != nil {
@@ -133,8 +150,12 @@ func readRequests(a *native.Answerer, queue chan<- any, note notes, signatures *
 		if d, ok := req.(*native.Delta); ok && signatures.Add(int64(len(d.Sig))) > 2*native.MaxSignature {
 			return fmt.Errorf("%w: more bytes of signatures than may be unanswered", native.ErrProtocol)
 		}
+		queued := req
+		if l, ok := req.(*native.List); ok {
+			queued = helpers.offer(l)
+		}
 		select {
-		case queue <- req:
+		case queue <- queued:
 		default:
 			return fmt.Errorf("%w: more requests than may be unanswered", native.ErrProtocol)
 		}
@@ -169,24 +190,6 @@ func keepAlivesEvery(period time.Duration, nop func() error) (stop func()) {
 		close(done)
 		wg.Wait()
 	}
-}
-
-func (s *source) answerList(a *native.Answerer, l *native.List, w *native.PageWriter) error {
-	if s.same = nil; l.Digest != nil {
-		if s.digest == nil {
-			s.digest = native.NewDirDigest(s.alg.New())
-		}
-		s.same = s.digest
-		s.same.Reset(l.Want)
-	}
-	more, flags, err := s.page(l, w)
-	switch {
-	case err != nil:
-		return a.Failed(l.ID, 0, failure(err))
-	case s.same != nil && !more && flags == 0 && s.same.Sum() == *l.Digest:
-		return a.Same(l.ID)
-	}
-	return a.Page(l.ID, w, more, flags)
 }
 
 func (s *source) answerRead(a *native.Answerer, r *native.Read) error {

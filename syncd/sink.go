@@ -96,6 +96,7 @@ type sink struct {
 	batches [2]*batch // being filled: content, sums
 	sigs    int64     // bytes of signatures that jobs hold; guarded by mu
 	ids     uint32
+	lists   int     // asked for
 	stack   []*node // with children that wait; depth first
 	buf     wire.Entry
 	pushing native.PageWriter

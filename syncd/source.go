@@ -72,6 +72,9 @@ func (s *source) hides(p string, isDir bool) bool {
 	return s.hidden != nil && s.hidden.Match(s.place(p), isDir, filter.Sender) == filter.Exclude
 }
 
+// filtered reports whether there is any rule that could hide something.
+func (s *source) filtered() bool { return !s.hidden.Empty() || !s.rules.Empty() }
+
 // excluded reports whether a filter hides the path p.
 func (s *source) excluded(p string, isDir bool) bool {
 	if s.hides(p, isDir) {
@@ -176,16 +179,18 @@ func (s *source) page(l *native.List, w *native.PageWriter) (more bool, flags ui
 // add puts one name of a directory into the page. It reports whether there was
 // no error; what vanished meanwhile or is hidden is no error.
 func (s *source) add(dir *tree.Dir, dirPath, name string, dtype uint8, want tree.Want, e *wire.Entry, w *native.PageWriter) bool {
-	p := path.Join(dirPath, name)
-	if dtype != syscall.DT_UNKNOWN && s.excluded(p, dtype == syscall.DT_DIR) {
-		return true
+	p, known := "", dtype != syscall.DT_UNKNOWN
+	if s.filtered() {
+		if p = path.Join(dirPath, name); known && s.excluded(p, dtype == syscall.DT_DIR) {
+			return true
+		}
 	}
 	err := dir.EntryInto(name, want, e)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
 	if err == nil {
-		if dtype == syscall.DT_UNKNOWN && s.excluded(p, e.IsDir()) {
+		if !known && p != "" && s.excluded(p, e.IsDir()) {
 			return true
 		}
 		if e.IsDir() && s.prunes(dir, name, p, e) {

@@ -63,6 +63,10 @@ func (l *List) AddFrom(r io.Reader, inc, nul bool) error {
 	return err
 }
 
+// Empty reports whether the list, which may be nil, has no rule of its own: then
+// Match says None to everything.
+func (l *List) Empty() bool { return l == nil || len(l.set.rules) == 0 }
+
 // Match returns the verdict on path, which is relative to the root of the
 // transfer and has no slash at its start. Per-directory rules are not known
 // here; see Scope.Match. The root itself, "" or ".", matches no rule.
