@@ -1,7 +1,6 @@
 package syncd
 
 import (
-	"os"
 	"path"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -22,8 +21,8 @@ func (k *sink) deltaPays(j *job) bool {
 // openBasis opens the file whose blocks to reuse: what an interrupted run has
 // kept, else what is there, else a file of that name in another directory,
 // else one of a similar name. It returns nil if there is none that is worth it.
-func (k *sink) openBasis(j *job) *os.File {
-	try := func(dir *tree.Dir, name string) *os.File {
+func (k *sink) openBasis(j *job) *tree.File {
+	try := func(dir *tree.Dir, name string) *tree.File {
 		if dir == nil {
 			return nil
 		}

@@ -1,12 +1,12 @@
 package syncd
 
 import (
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -33,7 +33,7 @@ const (
 // One goroutine gives it ops and ends it. The fields behind mu are read then.
 type builder struct {
 	k           *sink
-	file, basis *os.File
+	file, basis *tree.File
 	digests     bool // of each segment are wanted
 	again       bool // the file may hold data where a hole belongs
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"os"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -131,7 +130,7 @@ func (w *partBuilder) write(buf []byte, off int64) error {
 }
 
 // digest hashes n bytes of f from off, and returns how many were there.
-func (w *partBuilder) digest(f *os.File, off, n int64) (done int64, err error) {
+func (w *partBuilder) digest(f *tree.File, off, n int64) (done int64, err error) {
 	for done < n && err == nil {
 		var m int
 		m, err = f.ReadAt(w.buf[:min(n-done, int64(len(w.buf)))], off+done)

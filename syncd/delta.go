@@ -6,10 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -334,7 +334,7 @@ func touches(rs []native.Range, g native.Range) bool {
 
 // countedFile counts what is read of a file to be hashed.
 type countedFile struct {
-	*os.File
+	*tree.File
 	stats *Stats
 }
 

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"os"
 
 	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/tree"
 )
 
 // Tuning of hashing.
@@ -46,7 +46,7 @@ func newHasher(alg delta.Algorithm, stats *Stats) *hasher {
 func (h *hasher) start() { h.h.Reset() }
 
 // add hashes n bytes of f from off. It fails if there are fewer.
-func (h *hasher) add(f *os.File, off, n int64) error {
+func (h *hasher) add(f *tree.File, off, n int64) error {
 	for n > 0 {
 		m, err := f.ReadAt(h.buf[:min(n, hashBlock)], off)
 		h.h.Write(h.buf[:m])

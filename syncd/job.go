@@ -1,7 +1,6 @@
 package syncd
 
 import (
-	"os"
 	"sync"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -50,7 +49,7 @@ type job struct {
 	ops      []delta.Op // copies that are to be made
 
 	// of a delta
-	basis    *os.File
+	basis    *tree.File
 	size     int64          // of the basis, as far as it is used
 	sig      []byte         // of the source's file while searching, of the basis for a DELTA
 	sigLen   int            // its length when it is complete
@@ -69,7 +68,7 @@ type job struct {
 	got  int64 // up to where all of it has arrived
 
 	staged *tree.Staged
-	file   *os.File // where the content goes; of sums, where it is compared
+	file   *tree.File // where the content goes; of sums, where it is compared
 	holes  bool
 
 	allocated bool // ahead of being written

@@ -2,9 +2,9 @@ package syncd
 
 import (
 	"context"
-	"os"
 	"sync"
 
+	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
@@ -135,7 +135,7 @@ type localSender struct {
 	k       *stream
 	r       *native.Read
 	index   uint32
-	f       *os.File
+	f       *tree.File
 	version wire.Version
 }
 
@@ -166,7 +166,7 @@ type localBody struct {
 }
 
 // RecvFile implements bodies. An error of either file is the sink's.
-func (b *localBody) RecvFile(dst *os.File, off, n int64) error {
+func (b *localBody) RecvFile(dst wire.File, off, n int64) error {
 	return b.t.l.copier.CopyRange(dst, off, b.t.f, off, n, &b.t.l.stats.Stats)
 }
 

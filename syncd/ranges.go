@@ -1,8 +1,6 @@
 package syncd
 
 import (
-	"os"
-
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
@@ -22,7 +20,7 @@ type rangeSender interface {
 }
 
 // sendFile cuts what was asked of f at holes and segments.
-func sendFile(to rangeSender, f *os.File, want *native.ReadFile, sumsOnly bool) error {
+func sendFile(to rangeSender, f *tree.File, want *native.ReadFile, sumsOnly bool) error {
 	size := want.Version.Size
 	ranges := want.Ranges
 	if len(ranges) == 0 && size > 0 {
@@ -75,7 +73,7 @@ func sendExtent(to rangeSender, e tree.Extent, last bool) (done bool, err error)
 }
 
 // unchanged is the status of the last range of a file.
-func unchanged(f *os.File, want wire.Version) native.Status {
+func unchanged(f *tree.File, want wire.Version) native.Status {
 	if v, err := tree.VersionOf(f); err != nil || v != want {
 		return native.StatusChanged
 	}
@@ -83,7 +81,7 @@ func unchanged(f *os.File, want wire.Version) native.Status {
 }
 
 // trailer says how a range of f went: bad is what kept it from being read.
-func trailer(f *os.File, want wire.Version, digest []byte, bad error, final bool) native.Trailer {
+func trailer(f *tree.File, want wire.Version, digest []byte, bad error, final bool) native.Trailer {
 	tr := native.Trailer{Status: native.StatusMore, Digest: digest}
 	switch {
 	case bad != nil && unchanged(f, want) == native.StatusChanged:

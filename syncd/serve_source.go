@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed9553035b/syncd/syncd/cache"
+	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
@@ -225,7 +225,7 @@ type fileSender struct {
 	a       *native.Answerer
 	r       *native.Read
 	index   uint32
-	f       *os.File
+	f       *tree.File
 	version wire.Version
 	pack    packing
 	key     cache.Key

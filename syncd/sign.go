@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -55,7 +54,7 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 }
 
 // asChange says of an error in reading f that the file changed, if it did.
-func asChange(f *os.File, want wire.Version, err error) error {
+func asChange(f *tree.File, want wire.Version, err error) error {
 	if unchanged(f, want) != native.StatusOK {
 		return errChanged
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"sync"
 	"sync/atomic"
 
@@ -42,7 +41,7 @@ type upstream interface {
 // bodies is how a receiver takes the body of one DATA answer, and what
 // follows it.
 type bodies interface {
-	RecvFile(dst *os.File, off, n int64) error
+	RecvFile(dst wire.File, off, n int64) error
 	Discard(n int64) error
 	Trailer() (native.Trailer, error)
 }

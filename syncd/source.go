@@ -3,7 +3,6 @@ package syncd
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"syscall"
@@ -284,7 +283,7 @@ func (s *source) pageOne(l *native.List, want tree.Want, w *native.PageWriter) e
 }
 
 // openFile opens the file at p if it is the version asked for.
-func (s *source) openFile(p string, want wire.Version) (*os.File, error) {
+func (s *source) openFile(p string, want wire.Version) (*tree.File, error) {
 	f, v, err := s.openAny(p)
 	if err != nil {
 		return nil, err
@@ -298,7 +297,7 @@ func (s *source) openFile(p string, want wire.Version) (*os.File, error) {
 }
 
 // openAny opens the file at p, whatever version it is.
-func (s *source) openAny(p string) (*os.File, wire.Version, error) {
+func (s *source) openAny(p string) (*tree.File, wire.Version, error) {
 	dirPath, name := path.Split(p)
 	dirPath = strings.TrimSuffix(dirPath, "/")
 	if s.excluded(p, false) {

@@ -3,7 +3,6 @@ package syncd
 import (
 	"bytes"
 	"io"
-	"os"
 
 	"github.com/seed9553035b/syncd/syncd/tree"
 )
@@ -13,7 +12,7 @@ const zeroRun = 4 << 10
 
 // punchZeros turns the blocks of f that hold only zeros into holes. It skips
 // the holes that are there.
-func punchZeros(f *os.File, size int64) error {
+func punchZeros(f *tree.File, size int64) error {
 	buf := make([]byte, hashBlock)
 	zero := make([]byte, zeroRun)
 	for e, err := range tree.Extents(f, 0, size) {
@@ -30,7 +29,7 @@ func punchZeros(f *os.File, size int64) error {
 	return nil
 }
 
-func punchExtent(f *os.File, e tree.Extent, buf, zero []byte) error {
+func punchExtent(f *tree.File, e tree.Extent, buf, zero []byte) error {
 	start, end := int64(-1), e.Off // of the run of zeros at hand
 	flush := func() error {
 		if start < 0 {

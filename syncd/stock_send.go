@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"syscall"
 
@@ -123,7 +122,7 @@ func (x *stockSource) noSend(q *stockRequest, err error) error {
 
 // content sends the tokens of a file, and hashes it. failed is what is wrong
 // with the file, err what is wrong with the session.
-func (x *stockSource) content(ctx context.Context, f *os.File, size int64, q *stockRequest) (failed, err error) {
+func (x *stockSource) content(ctx context.Context, f *tree.File, size int64, q *stockRequest) (failed, err error) {
 	head := q.sums.Head
 	if x.again != nil && q.sums.Weak == nil {
 		return x.appendix(f, size, head.Size())
@@ -191,7 +190,7 @@ func (x *stockSource) inPlace(rec rsync.Record) bool {
 
 // raw sends a range that no search covers. Each piece is hashed right before
 // it is pumped, while it is in the processor's cache.
-func (x *stockSource) raw(f *os.File, off, n int64) (failed, err error) {
+func (x *stockSource) raw(f *tree.File, off, n int64) (failed, err error) {
 	for end := off + n; off < end; off += hashBlock {
 		m := min(hashBlock, end-off)
 		if x.sums.Size() > 1 {
@@ -210,7 +209,7 @@ func (x *stockSource) raw(f *os.File, off, n int64) (failed, err error) {
 
 // appendix sends what is behind the first n bytes, which the receiving side
 // has (match.c:match_sums).
-func (x *stockSource) appendix(f *os.File, size, n int64) (failed, err error) {
+func (x *stockSource) appendix(f *tree.File, size, n int64) (failed, err error) {
 	if n > size {
 		return delta.ErrTruncated, nil
 	}
@@ -224,7 +223,7 @@ func (x *stockSource) appendix(f *os.File, size, n int64) (failed, err error) {
 }
 
 // literal sends a range as it is, or compressed.
-func (x *stockSource) literal(f *os.File, off, n int64) error {
+func (x *stockSource) literal(f *tree.File, off, n int64) error {
 	st := x.src.stats
 	st.Literal.Add(n)
 	if x.session.Compression != "none" {
@@ -234,7 +233,7 @@ func (x *stockSource) literal(f *os.File, off, n int64) error {
 }
 
 // blocks sends the numbers of the blocks that an op copies.
-func (x *stockSource) blocks(f *os.File, op delta.Op, head rsync.SumHead) error {
+func (x *stockSource) blocks(f *tree.File, op delta.Op, head rsync.SumHead) error {
 	x.src.stats.Matched.Add(op.Len)
 	for done := int64(0); done < op.Len; {
 		block := int((op.Src + done) / int64(head.Block))

@@ -2,7 +2,6 @@ package syncd
 
 import (
 	"cmp"
-	"os"
 	"slices"
 	"sync"
 
@@ -26,7 +25,7 @@ const (
 // are hints: an error of the disk is seen by whoever syncs, as without them. A nil
 // sweeper does nothing.
 type sweeper struct {
-	file, basis *os.File
+	file, basis *tree.File
 	queue       chan written
 	done        sync.WaitGroup
 }
@@ -35,7 +34,7 @@ type sweeper struct {
 type written struct{ off, src, n int64 }
 
 // sweepBehind starts a sweeper; end ends it.
-func sweepBehind(file, basis *os.File) *sweeper {
+func sweepBehind(file, basis *tree.File) *sweeper {
 	s := &sweeper{file: file, basis: basis, queue: make(chan written, sweepQueue)}
 	s.done.Go(s.run)
 	return s

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +47,7 @@ type outgoing interface {
 	Flush() error
 	// SendFile puts exactly n bytes on the stream or returns an error that
 	// is no *FileError.
-	SendFile(src *os.File, off, n int64) error
+	SendFile(src File, off, n int64) error
 	// release closes the half's pipe. The half is not used again.
 	release()
 }
@@ -58,7 +57,7 @@ type incoming interface {
 	Read(p []byte) (int, error)
 	// RecvFile takes exactly n bytes off the stream or returns an error that
 	// is no *FileError.
-	RecvFile(dst *os.File, off, n int64) error
+	RecvFile(dst File, off, n int64) error
 	Discard(n int64) error
 	// buffered is how many bytes were taken off the stream and not read yet.
 	buffered() int
@@ -124,7 +123,7 @@ func (c *Conn) Flush() error {
 //
 // If src fails or ends early, zeros go in place of what is missing, and the
 // error is a *FileError. Any other error ends the connection.
-func (c *Conn) SendFile(src *os.File, off, n int64) error {
+func (c *Conn) SendFile(src File, off, n int64) error {
 	h := &c.outHalf
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -157,7 +156,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // *FileError. Any other error ends the connection; it is
 // io.ErrUnexpectedEOF if the stream ends within the body. A dst that was
 // opened with O_APPEND fails: it cannot honour an offset.
-func (c *Conn) RecvFile(dst *os.File, off, n int64) error {
+func (c *Conn) RecvFile(dst File, off, n int64) error {
 	h := &c.inHalf
 	h.mu.Lock()
 	defer h.mu.Unlock()

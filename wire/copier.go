@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 	"runtime"
 	"sync"
 
@@ -43,7 +42,7 @@ func (c *Copier) Close() error {
 // ranges must not overlap in one file. Every error is a *FileError; a source
 // that ends early is io.ErrUnexpectedEOF. How much of dst was written by then
 // is unknown.
-func (c *Copier) CopyRange(dst *os.File, dstOff int64, src *os.File, srcOff, n int64, st *Stats) error {
+func (c *Copier) CopyRange(dst File, dstOff int64, src File, srcOff, n int64, st *Stats) error {
 	if n == 0 {
 		return nil
 	}
@@ -60,7 +59,7 @@ func (c *Copier) CopyRange(dst *os.File, dstOff int64, src *os.File, srcOff, n i
 }
 
 // Shares reports whether the file system may have the two files share blocks.
-func (c *Copier) Shares(dst, src *os.File) bool {
+func (c *Copier) Shares(dst, src File) bool {
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
 	r := copyRange{c: c, dst: dst, src: src}
@@ -70,7 +69,7 @@ func (c *Copier) Shares(dst, src *os.File) bool {
 // Share is CopyRange where the file system can have the two files share blocks,
 // at least in the middle of the range. Where it can't, it does nothing and returns
 // false.
-func (c *Copier) Share(dst *os.File, dstOff int64, src *os.File, srcOff, n int64, st *Stats) (bool, error) {
+func (c *Copier) Share(dst File, dstOff int64, src File, srcOff, n int64, st *Stats) (bool, error) {
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
 	r := copyRange{c: c, dst: dst, src: src, dstOff: dstOff, srcOff: srcOff, n: n, st: st}
@@ -88,7 +87,7 @@ func (c *Copier) Share(dst *os.File, dstOff int64, src *os.File, srcOff, n int64
 // means that are left to try.
 type copyRange struct {
 	c              *Copier
-	dst, src       *os.File
+	dst, src       File
 	dstOff, srcOff int64
 	n              int64
 	st             *Stats

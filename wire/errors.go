@@ -16,7 +16,7 @@ var ErrTimeout = errors.New("no I/O within the timeout")
 // run can go on without the file.
 type FileError struct {
 	Op   string // the call that failed: "splice", "pread", "pwrite", ...
-	Path string // the file's name, as its *os.File knows it
+	Path string // the file's name, as its File knows it
 	Off  int64  // the offset that Op was at
 	Err  error  // an errno, or io.ErrUnexpectedEOF for a source that is short
 }
@@ -30,7 +30,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 
 // fileError returns a FileError for f, taking the errno out of an
 // *os.PathError, whose path and operation it repeats.
-func fileError(op string, f *os.File, off int64, err error) *FileError {
+func fileError(op string, f File, off int64, err error) *FileError {
 	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		err = pe.Err
 	}

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 )
 
 // chunks is an incoming stream as the copying of bodies sees it.
@@ -14,7 +13,7 @@ type chunks interface {
 
 // copyBody takes n bytes off c and writes them to dst at off. If dst fails,
 // or has failed before, the rest is drained. All n count as user bytes.
-func copyBody(c chunks, dst *os.File, off, n int64, failed *FileError, st *Stats) error {
+func copyBody(c chunks, dst File, off, n int64, failed *FileError, st *Stats) error {
 	for n > 0 {
 		b, err := c.next(n)
 		if err != nil {
@@ -99,7 +98,7 @@ func (r *copyReceiver) Read(p []byte) (int, error) {
 	return copy(p, b), err
 }
 
-func (r *copyReceiver) RecvFile(dst *os.File, off, n int64) error {
+func (r *copyReceiver) RecvFile(dst File, off, n int64) error {
 	return copyBody(r, dst, off, n, nil, r.stats)
 }
 

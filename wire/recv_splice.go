@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -57,7 +56,7 @@ func (r *spliceReceiver) Read(p []byte) (int, error) {
 	}
 }
 
-func (r *spliceReceiver) RecvFile(dst *os.File, off, n int64) error {
+func (r *spliceReceiver) RecvFile(dst File, off, n int64) error {
 	defer runtime.KeepAlive(dst)
 	fd := int(dst.Fd())
 	for n > 0 {

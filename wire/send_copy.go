@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 )
 
 // The sizes of a half's buffer. A half that copies bodies has a large one; a
@@ -63,7 +62,7 @@ func (s *copySender) Flush() error {
 	return err
 }
 
-func (s *copySender) SendFile(src *os.File, off, n int64) error {
+func (s *copySender) SendFile(src File, off, n int64) error {
 	for n > 0 {
 		b, err := s.room(n)
 		if err != nil {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +23,7 @@ type mmapSender struct {
 	out *kernelWriter
 }
 
-func (s *mmapSender) SendFile(src *os.File, off, n int64) error {
+func (s *mmapSender) SendFile(src File, off, n int64) error {
 	if err := s.flushAhead(s.out); err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (s *mmapSender) SendFile(src *os.File, off, n int64) error {
 
 // sendWindow sends bytes [off, end) from a mapping that begins at start, and
 // returns how many it has put on the stream.
-func (s *mmapSender) sendWindow(src *os.File, start, off, end int64) (int64, error) {
+func (s *mmapSender) sendWindow(src File, start, off, end int64) (int64, error) {
 	fd := int(src.Fd())
 	if off < 0 {
 		return 0, fileError("mmap", src, off, unix.EINVAL)

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +13,7 @@ type sendfileSender struct {
 	out *kernelWriter
 }
 
-func (s *sendfileSender) SendFile(src *os.File, off, n int64) error {
+func (s *sendfileSender) SendFile(src File, off, n int64) error {
 	if err := s.flushAhead(s.out); err != nil {
 		return err
 	}

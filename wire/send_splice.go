@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -83,7 +82,7 @@ func (s *spliceSender) stage() error {
 	return s.copySender.Flush()
 }
 
-func (s *spliceSender) SendFile(src *os.File, off, n int64) error {
+func (s *spliceSender) SendFile(src File, off, n int64) error {
 	if err := s.pipe.open(); err != nil {
 		return err
 	}
@@ -141,7 +140,7 @@ func (s *spliceSender) load(fd int, off, n int64) (want, got int, err error) {
 
 // giveUp puts the last n bytes of a body on the stream when splice with an
 // empty pipe has returned err, or nothing.
-func (s *spliceSender) giveUp(src *os.File, off, n int64, err error) error {
+func (s *spliceSender) giveUp(src File, off, n int64, err error) error {
 	switch err {
 	case nil:
 		return s.pad(n, fileError("splice", src, off, io.ErrUnexpectedEOF))

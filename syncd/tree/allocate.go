@@ -15,15 +15,12 @@ import (
 // twice; btrfs would not compress what it has allocated so.
 //
 // It is a hint: on a full disk the write that follows says so.
-func Allocate(f *os.File, off, n int64) bool {
+func Allocate(f *File, off, n int64) bool {
 	var fs unix.Statfs_t
-	err := control(f, func(fd int) error {
-		if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.EXT4_SUPER_MAGIC {
-			return unix.EOPNOTSUPP
-		}
-		return retry(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n) })
-	})
-	return err == nil
+	if err := unix.Fstatfs(f.num(), &fs); err != nil || fs.Type != unix.EXT4_SUPER_MAGIC {
+		return false
+	}
+	return retry(func() error { return unix.Fallocate(f.num(), unix.FALLOC_FL_KEEP_SIZE, off, n) }) == nil
 }
 
 // StartWriting has the kernel begin to write n bytes of f from off to the disk,
@@ -32,17 +29,12 @@ func Allocate(f *os.File, off, n int64) bool {
 // It goes before a rename over an old file. There ext4 starts that by itself, so
 // that a crash some seconds later finds the old content or the new one, but not
 // for what was allocated ahead.
-func StartWriting(f *os.File, off, n int64) error {
-	err := control(f, func(fd int) error {
-		return retry(func() error { return unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE) })
-	})
+func StartWriting(f *File, off, n int64) error {
+	err := retry(func() error { return unix.SyncFileRange(f.num(), off, n, unix.SYNC_FILE_RANGE_WRITE) })
 	return os.NewSyscallError("sync_file_range", err)
 }
 
 // LetGo tells the kernel that n bytes of f from off will not be read again.
-func LetGo(f *os.File, off, n int64) error {
-	err := control(f, func(fd int) error {
-		return unix.Fadvise(fd, off, n, unix.FADV_DONTNEED)
-	})
-	return os.NewSyscallError("fadvise", err)
+func LetGo(f *File, off, n int64) error {
+	return os.NewSyscallError("fadvise", unix.Fadvise(f.num(), off, n, unix.FADV_DONTNEED))
 }

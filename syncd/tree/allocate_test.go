@@ -1,17 +1,13 @@
 package tree
 
-import (
-	"os"
-	"testing"
-)
+import "testing"
 
 // TestAllocateKeepsTheSize checks that a file that was allocated ahead is as
 // long as what was written, wherever that helps, and that writing out starts.
 func TestAllocateKeepsTheSize(t *testing.T) {
-	f, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, _ := testDir(t)
+	f, err := d.Create("f", 0o600)
+	must(t, err)
 	defer f.Close()
 	Allocate(f, 0, 1<<20)
 	if _, err := f.WriteAt([]byte("abc"), 4096); err != nil {
@@ -23,18 +19,17 @@ func TestAllocateKeepsTheSize(t *testing.T) {
 	if err := LetGo(f, 0, 4099); err != nil {
 		t.Fatal(err)
 	}
-	st, err := f.Stat()
-	if err != nil || st.Size() != 4099 {
-		t.Fatalf("size %d, %v; want 4099", st.Size(), err)
+	size, err := f.Size()
+	if err != nil || size != 4099 {
+		t.Fatalf("size %d, %v; want 4099", size, err)
 	}
 }
 
 // TestAllocateOnAClosedFile checks that there is no more than a false.
 func TestAllocateOnAClosedFile(t *testing.T) {
-	f, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, _ := testDir(t)
+	f, err := d.Create("f", 0o600)
+	must(t, err)
 	f.Close()
 	if Allocate(f, 0, 1<<20) || StartWriting(f, 0, 0) == nil {
 		t.Error("a closed file was allocated or written")

@@ -19,15 +19,13 @@ import (
 //
 // All steps are tried; the error joins those that failed. xattrs or ACLs that
 // the file system does not have are among them.
-func (m *Meta) Apply(f *os.File, want, old *wire.Entry) error {
-	return control(f, func(fd int) error {
-		h := fileHandle(fd)
-		var st unix.Statx_t
-		if err := statAt(h.fd, "", &st); err != nil {
-			return &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
-		}
-		return m.apply(h, &st, f.Name(), want, old, false)
-	})
+func (m *Meta) Apply(f *File, want, old *wire.Entry) error {
+	h := fileHandle(f.num())
+	var st unix.Statx_t
+	if err := statAt(h.fd, "", &st); err != nil {
+		return f.fail("stat", err)
+	}
+	return m.apply(h, &st, f.Name, want, old, false)
 }
 
 // ApplyAt is Apply for name in d, or with "." for d itself, which has any
@@ -48,14 +46,14 @@ func (m *Meta) ApplyAt(d *Dir, name string, want, cur *wire.Entry) error {
 	if typeOf(&st) != want.Type() || cur != nil && (st.Ino != cur.Ino || deviceOf(&st) != cur.Dev) {
 		return d.fail("set metadata", name, ErrChanged)
 	}
-	return m.apply(h, &st, d.join(name), want, cur, !want.IsDir() && cur != nil && !(m.ExactTimes && want.IsRegular()))
+	return m.apply(h, &st, func() string { return d.join(name) }, want, cur, !want.IsDir() && cur != nil && !(m.ExactTimes && want.IsRegular()))
 }
 
 // An applier is one inode on its way through the steps of Apply.
 type applier struct {
 	m    *Meta
 	h    handle
-	path string
+	path func() string
 	want *wire.Entry
 	st   *unix.Statx_t // before the first step
 	// chmodded says that the mode is no longer st's: it is set in any case.
@@ -67,7 +65,7 @@ type applier struct {
 // apply runs all steps on the inode h, whose stat is st.
 // keepSame leaves an mtime alone that [Meta.SameTime] calls equal: it may be the
 // better one, of a source that said more.
-func (m *Meta) apply(h handle, st *unix.Statx_t, path string, want, old *wire.Entry, keepSame bool) error {
+func (m *Meta) apply(h handle, st *unix.Statx_t, path func() string, want, old *wire.Entry, keepSame bool) error {
 	a := applier{m: m, h: h, st: st, path: path, want: want}
 	a.owners()
 	if m.Xattrs {
@@ -87,7 +85,7 @@ func (m *Meta) apply(h handle, st *unix.Statx_t, path string, want, old *wire.En
 
 func (a *applier) failed(op string, err error) {
 	if err != nil {
-		a.failures = append(a.failures, &fs.PathError{Op: op, Path: a.path, Err: err})
+		a.failures = append(a.failures, &fs.PathError{Op: op, Path: a.path(), Err: err})
 	}
 }
 

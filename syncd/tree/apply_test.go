@@ -39,7 +39,7 @@ func TestApplyToAStagedFile(t *testing.T) {
 	s, err := d.Stage("file")
 	must(t, err)
 	defer s.Discard()
-	_, err = s.File.WriteString("content")
+	_, err = s.File.WriteAt([]byte("content"), 0)
 	must(t, err)
 	must(t, m.Apply(s.File, &want, nil))
 	must(t, s.Commit())
@@ -225,7 +225,7 @@ func TestApplyWhereTheFileSystemLacksIt(t *testing.T) {
 	}
 	want := full()
 	want.Mode = unix.S_IFREG | 0o4751
-	f, err := os.OpenFile(filepath.Join(path, "file"), os.O_RDWR, 0)
+	f, err := d.Create("made", 0o600)
 	must(t, err)
 	defer f.Close()
 	err = archive().Apply(f, &want, nil)
@@ -233,7 +233,7 @@ func TestApplyWhereTheFileSystemLacksIt(t *testing.T) {
 		!strings.Contains(err.Error(), "does not have ACLs") {
 		t.Errorf("error: %v", err)
 	}
-	got := entry(t, d, "file", all) // the rest is applied
+	got := entry(t, d, "made", all) // the rest is applied
 	if got.Mode != want.Mode || got.UID != want.UID || got.Mtime != want.Mtime {
 		t.Errorf("%+v", got)
 	}

@@ -29,7 +29,7 @@ func TestOpen(t *testing.T) {
 		}
 		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 		must(t, err)
-		if flags&unix.O_NONBLOCK != 0 || flags&unix.O_NOATIME == 0 || flags&unix.O_ACCMODE != unix.O_RDONLY {
+		if flags&unix.O_NOATIME == 0 || flags&unix.O_ACCMODE != unix.O_RDONLY {
 			t.Errorf("%q: flags %#x", name, flags)
 		}
 		must(t, f.Close())
@@ -71,9 +71,7 @@ func TestCreate(t *testing.T) {
 	for _, name := range oddNames {
 		f, err := d.Create(name, 0o600)
 		must(t, err)
-		_, err = f.WriteString(name)
-		must(t, err)
-		_, err = f.Seek(0, io.SeekStart)
+		_, err = f.WriteAt([]byte(name), 0)
 		must(t, err)
 		if readAll(t, f) != name {
 			t.Errorf("%q can not be read back", name)
@@ -90,4 +88,45 @@ func TestCreate(t *testing.T) {
 	must(t, os.Symlink("target", filepath.Join(path, "link")))
 	_, err := d.Create("link", 0o600)
 	wantErr(t, err, fs.ErrExist, "link")
+}
+
+// TestFile reads and writes at offsets as an os.File does.
+func TestFile(t *testing.T) {
+	d, _ := testDir(t)
+	f, err := d.Create("f", 0o600)
+	must(t, err)
+	n, err := f.WriteAt([]byte("abcdef"), 2)
+	if n != 6 || err != nil {
+		t.Fatalf("wrote %d, %v", n, err)
+	}
+	for _, c := range []struct {
+		name   string
+		off    int64
+		len, n int
+		err    error
+	}{
+		{"all", 0, 8, 8, nil},
+		{"a part", 3, 2, 2, nil},
+		{"up to the end and beyond", 4, 8, 4, io.EOF},
+		{"at the end", 8, 1, 0, io.EOF},
+		{"nothing", 8, 0, 0, nil},
+	} {
+		n, err := f.ReadAt(make([]byte, c.len), c.off)
+		if n != c.n || err != c.err {
+			t.Errorf("%s: read %d, %v; want %d, %v", c.name, n, err, c.n, c.err)
+		}
+	}
+	must(t, f.Truncate(5))
+	if size, err := f.Size(); size != 5 || err != nil {
+		t.Errorf("size %d, %v", size, err)
+	}
+	must(t, f.Sync())
+	must(t, f.Close())
+	_, err = f.ReadAt(make([]byte, 1), 0)
+	wantErr(t, err, unix.EBADF, "f")
+	_, err = f.WriteAt([]byte("x"), 0)
+	wantErr(t, err, unix.EBADF, "f")
+	wantErr(t, f.Close(), unix.EBADF, "f")
+	wantErr(t, f.Truncate(0), unix.EBADF, "f")
+	wantErr(t, f.Sync(), unix.EBADF, "f")
 }

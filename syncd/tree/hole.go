@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +19,7 @@ type Extent struct {
 // and not beyond that range. A file that ends before is io.ErrUnexpectedEOF.
 // A file system that does not know holes has none. An error is the last pair
 // and comes with the part of the range that is left. It moves f's own offset.
-func Extents(f *os.File, off, n int64) iter.Seq2[Extent, error] {
+func Extents(f *File, off, n int64) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
 		end := off + n
 		if off < 0 || n < 0 || end < off {
@@ -38,9 +37,9 @@ func Extents(f *os.File, off, n int64) iter.Seq2[Extent, error] {
 }
 
 // nextExtent returns the extent at off, cut at end.
-func nextExtent(f *os.File, off, end int64) (Extent, error) {
+func nextExtent(f *File, off, end int64) (Extent, error) {
 	x := Extent{Off: off, Len: end - off}
-	data, err := f.Seek(off, unix.SEEK_DATA)
+	data, err := f.seek(off, unix.SEEK_DATA)
 	switch {
 	case err == nil && data > off:
 		x.Hole, x.Len = true, min(data, end)-off
@@ -53,7 +52,7 @@ func nextExtent(f *os.File, off, end int64) (Extent, error) {
 	case err != nil:
 		return x, err
 	}
-	hole, err := f.Seek(off, unix.SEEK_HOLE)
+	hole, err := f.seek(off, unix.SEEK_HOLE)
 	if err != nil && !errors.Is(err, unix.ENXIO) { // ENXIO: truncated just now
 		return x, err
 	}
@@ -64,13 +63,25 @@ func nextExtent(f *os.File, off, end int64) (Extent, error) {
 	return x, nil
 }
 
+// seek is lseek(2) for SEEK_DATA and SEEK_HOLE.
+func (f *File) seek(off int64, whence int) (at int64, err error) {
+	err = retry(func() error {
+		at, err = unix.Seek(f.num(), off, whence)
+		return err
+	})
+	if err != nil {
+		return 0, f.fail("seek", err)
+	}
+	return at, nil
+}
+
 // longEnough tells an extent that ends with the file from one beyond it.
-func longEnough(f *os.File, end int64) error {
-	info, err := f.Stat()
+func longEnough(f *File, end int64) error {
+	size, err := f.Size()
 	if err != nil {
 		return err
 	}
-	if info.Size() < end {
+	if size < end {
 		return &fs.PathError{Op: "seek", Path: f.Name(), Err: io.ErrUnexpectedEOF}
 	}
 	return nil
@@ -82,14 +93,12 @@ var zeros [64 << 10]byte
 // Punch makes the n bytes of f from off a hole, so far as the file reaches,
 // and does not change its size. Where the file system has no holes it writes
 // zeros.
-func Punch(f *os.File, off, n int64) error {
+func Punch(f *File, off, n int64) error {
 	if n == 0 {
 		return nil // EINVAL for fallocate(2)
 	}
 	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
-	err := control(f, func(fd int) error {
-		return retry(func() error { return unix.Fallocate(fd, mode, off, n) })
-	})
+	err := retry(func() error { return unix.Fallocate(f.num(), mode, off, n) })
 	switch err {
 	case nil:
 		return nil
@@ -99,12 +108,12 @@ func Punch(f *os.File, off, n int64) error {
 	return &fs.PathError{Op: "punch", Path: f.Name(), Err: err}
 }
 
-func writeZeros(f *os.File, off, n int64) error {
-	info, err := f.Stat()
+func writeZeros(f *File, off, n int64) error {
+	size, err := f.Size()
 	if err != nil {
 		return err
 	}
-	for end := min(off+n, info.Size()); off < end; {
+	for end := min(off+n, size); off < end; {
 		k, err := f.WriteAt(zeros[:min(int64(len(zeros)), end-off)], off)
 		if err != nil {
 			return err

@@ -15,9 +15,9 @@ import (
 const page = 4096
 
 // sparse makes a file of 8 blocks of which the given ones have data.
-func sparse(t *testing.T, path string, blocks ...int64) *os.File {
+func sparse(t *testing.T, path string, blocks ...int64) *File {
 	t.Helper()
-	f, err := os.Create(path)
+	f, err := openTestDir(t, filepath.Dir(path)).Create(filepath.Base(path), 0o600)
 	must(t, err)
 	t.Cleanup(func() { f.Close() })
 	must(t, f.Truncate(8*page))
@@ -114,18 +114,20 @@ func TestPunch(t *testing.T) {
 			{7 * page, 2 * page}, {8 * page, 1}, {8*page - 1, 2}, {0, 100 << 20}, {9 * page, page},
 		}
 		for _, tt := range tests {
-			f := sparse(t, filepath.Join(dir, "f"), 0, 1, 2, 3, 4, 5, 6, 7)
+			path := filepath.Join(dir, "f")
+			f := sparse(t, path, 0, 1, 2, 3, 4, 5, 6, 7)
 			must(t, Punch(f, tt.off, tt.n))
 			want := bytes.Repeat([]byte{1}, 8*page)
 			for i := min(tt.off, 8*page); i < min(tt.off+tt.n, 8*page); i++ {
 				want[i] = 0
 			}
-			got, err := os.ReadFile(f.Name())
+			got, err := os.ReadFile(path)
 			must(t, err)
 			if !bytes.Equal(got, want) {
 				t.Errorf("%q: %d bytes from %d: content or size %d is wrong", fstype, tt.n, tt.off, len(got))
 			}
 			must(t, f.Close())
+			must(t, os.Remove(path))
 		}
 	}
 }

@@ -3,7 +3,6 @@ package tree
 import (
 	"crypto/sha256"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -44,7 +43,7 @@ func (s *Staged) Keep(in *Dir, name string) error {
 
 // Rewrite opens the regular file name for reading and writing as it is. It is
 // how a file is updated in place.
-func (d *Dir) Rewrite(name string) (*os.File, wire.Version, error) {
+func (d *Dir) Rewrite(name string) (*File, wire.Version, error) {
 	if err := checkName(name); err != nil {
 		return nil, wire.Version{}, d.fail("open", name, err)
 	}
@@ -52,17 +51,15 @@ func (d *Dir) Rewrite(name string) (*os.File, wire.Version, error) {
 	if err != nil {
 		return nil, wire.Version{}, d.fail("open", name, openCause(err))
 	}
-	return d.regular(fd, name, 0)
+	return d.regular(fd, name)
 }
 
 // Reserve makes room on the disk for the first n bytes of f, so that writing
 // them does not fail for want of it. A file system that can't do so is no
 // error.
-func Reserve(f *os.File, n int64) error {
+func Reserve(f *File, n int64) error {
 	const keepSize = unix.FALLOC_FL_KEEP_SIZE
-	err := control(f, func(fd int) error {
-		return retry(func() error { return unix.Fallocate(fd, keepSize, 0, n) })
-	})
+	err := retry(func() error { return unix.Fallocate(f.num(), keepSize, 0, n) })
 	if err == nil || err == unix.EOPNOTSUPP || err == unix.ENOSYS {
 		return nil
 	}

@@ -37,8 +37,8 @@ func (s *Staged) Persist() (kept bool, err error) {
 		return true, nil
 	}
 	name := PartialName(s.name)
-	if err := control(s.File, func(fd int) error { kept = lock(fd) == lockHeld; return nil }); err != nil || !kept {
-		return false, err
+	if lock(s.File.num()) != lockHeld {
+		return false, nil
 	}
 	for _, old := range []string{JournalName(s.name), name} {
 		if err := s.dir.RemoveLeftover(old); err != nil {
@@ -109,10 +109,7 @@ func (d *Dir) claimFile(stage string) (fd int, ok bool) {
 	var st unix.Statx_t
 	ok = lock(fd) == lockHeld && statAt(fd, "", &st) == nil && d.isStill(stage, &st) &&
 		typeOf(&st) == unix.S_IFREG && st.Nlink == 1 && int(st.Uid) == os.Geteuid() && st.Mode&0o022 == 0
-	if ok { // os.File would ask the poller
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
-	}
-	if !ok || err != nil {
+	if !ok {
 		unix.Close(fd)
 		return -1, false
 	}

@@ -14,7 +14,7 @@ func persist(t *testing.T, d *Dir, name, text string) *Staged {
 	t.Helper()
 	s, err := d.Stage(name)
 	must(t, err)
-	_, err = s.File.WriteString(text)
+	_, err = s.File.WriteAt([]byte(text), 0)
 	must(t, err)
 	if kept, err := s.Persist(); !kept || err != nil {
 		t.Fatalf("not kept: %v", err)
@@ -83,7 +83,7 @@ func TestPersistBesideALiveRun(t *testing.T) {
 	first := persist(t, d, "file", "first")
 	second, err := d.Stage("file")
 	must(t, err)
-	_, err = second.File.WriteString("second")
+	_, err = second.File.WriteAt([]byte("second"), 0)
 	must(t, err)
 	if kept, err := second.Persist(); kept || err != nil {
 		t.Errorf("kept: %t, %v", kept, err)

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -74,9 +73,9 @@ func randomStagingDirName() string {
 type Staged struct {
 	// File is open for reading and writing, locked, and has mode 0600. Its
 	// Name is the final path.
-	File *os.File
+	File *File
 	// Journal is open likewise, nil unless the file was persisted or resumed.
-	Journal *os.File
+	Journal *File
 
 	dir         *Dir
 	stage, name string

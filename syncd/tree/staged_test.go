@@ -32,7 +32,7 @@ func TestStageReplacesAnythingButADirectory(t *testing.T) {
 		if got := entry(t, d, s.stage, Want{}); got.Mode != unix.S_IFREG|0o600 || !IsStagingName(s.stage) {
 			t.Errorf("%s: staged as %q with mode %o", name, s.stage, got.Mode)
 		}
-		_, err = s.File.WriteString("new " + name)
+		_, err = s.File.WriteAt([]byte("new "+name), 0)
 		must(t, err)
 		if old, err := d.Entry(name, Want{}); name != "nothing" && (err != nil || old.Size == int64(len("new "+name))) {
 			t.Errorf("%s is visible too early: %+v, %v", name, old, err)

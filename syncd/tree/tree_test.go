@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,9 +153,9 @@ func names(t *testing.T, d *Dir) []string {
 	return list
 }
 
-func readAll(t *testing.T, f *os.File) string {
+func readAll(t *testing.T, f *File) string {
 	t.Helper()
-	b, err := io.ReadAll(f)
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"syscall"
 
@@ -217,7 +216,7 @@ func (a *Answerer) Packed(id, index uint32, off, n int64, z []byte, t Trailer) (
 
 // SendFunc is wire.Conn.SendFile: it sends exactly n bytes of src from off,
 // and pads them with zeros if it returns a *wire.FileError.
-type SendFunc func(src *os.File, off, n int64) error
+type SendFunc func(src wire.File, off, n int64) error
 
 // Errno returns the errno within err, or EIO if there is none.
 func Errno(err error) syscall.Errno {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"sync"
 	"syscall"
 
@@ -210,7 +209,7 @@ func (a *Asker) check(h *Header) error {
 }
 
 // RecvFile takes n body bytes into dst; see wire.Conn.RecvFile.
-func (a *Asker) RecvFile(dst *os.File, off, n int64) error { return a.c.RecvFile(dst, off, n) }
+func (a *Asker) RecvFile(dst wire.File, off, n int64) error { return a.c.RecvFile(dst, off, n) }
 
 // Discard takes n body bytes and drops them.
 func (a *Asker) Discard(n int64) error { return a.c.Discard(n) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/rsync"
 )
 
@@ -37,7 +38,7 @@ func (t *tape) Discard(n int64) error {
 	return err
 }
 
-func (t *tape) RecvFile(dst *os.File, off, n int64) error {
+func (t *tape) RecvFile(dst wire.File, off, n int64) error {
 	_, err := io.CopyN(io.NewOffsetWriter(dst, off), t, n)
 	return err
 }
@@ -59,7 +60,7 @@ func (t *tape) drop() {
 // demuxed makes a Reader's data stream an InStream.
 type demuxed struct{ *rsync.Reader }
 
-func (d demuxed) RecvFile(dst *os.File, off, n int64) error {
+func (d demuxed) RecvFile(dst wire.File, off, n int64) error {
 	_, err := d.Reader.RecvFile(dst, off, n)
 	return err
 }

@@ -2,7 +2,6 @@ package rsync
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/seed9553035b/syncd/wire"
 )
@@ -35,7 +34,7 @@ type compressor interface {
 	// flush returns what is left, so that the peer can decode all of it.
 	flush() ([]byte, error)
 	// copied adds bytes to the history that the peer has from its basis.
-	copied(src *os.File, off, n int64) error
+	copied(src wire.File, off, n int64) error
 	close()
 }
 
@@ -63,7 +62,7 @@ func (t *itemWriter) Start() {
 	t.dirty, t.first, t.last, t.prev = false, 0, -1, 0
 }
 
-func (t *itemWriter) Literal(src *os.File, off, n int64) error {
+func (t *itemWriter) Literal(src wire.File, off, n int64) error {
 	if err := t.writeRun(); err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func (t *itemWriter) sync() error {
 	return t.data(data)
 }
 
-func (t *itemWriter) Copy(block int, src *os.File, off, n int64) error {
+func (t *itemWriter) Copy(block int, src wire.File, off, n int64) error {
 	if err := t.sync(); err != nil {
 		return err
 	}
@@ -174,7 +173,7 @@ type decompressor interface {
 	feed(item []byte)
 	// endRun says that the items fed so far end in a flush.
 	endRun()
-	copied(src *os.File, off, n int64) error
+	copied(src wire.File, off, n int64) error
 	close()
 }
 
@@ -299,7 +298,7 @@ func (t *itemReader) token(f byte) (Token, error) {
 	return Token{Kind: Copy, Block: block}, checkBlock(block+more, t.blocks)
 }
 
-func (t *itemReader) RecvFile(dst *os.File, off int64) (int64, error) {
+func (t *itemReader) RecvFile(dst wire.File, off int64) (int64, error) {
 	data := t.data
 	t.data = nil
 	n, err := dst.WriteAt(data, off)
@@ -311,6 +310,6 @@ func (t *itemReader) RecvFile(dst *os.File, off int64) (int64, error) {
 
 func (t *itemReader) Data() []byte { return t.data }
 
-func (t *itemReader) Copied(basis *os.File, off, n int64) error { return t.d.copied(basis, off, n) }
+func (t *itemReader) Copied(basis wire.File, off, n int64) error { return t.d.copied(basis, off, n) }
 
 func (t *itemReader) Close() { t.d.close() }

@@ -3,7 +3,6 @@ package rsync_test
 import (
 	"bytes"
 	"io"
-	"os"
 
 	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/rsync"
@@ -14,7 +13,7 @@ type memStream struct{ bytes.Buffer }
 
 func (m *memStream) Flush() error { return nil }
 
-func (m *memStream) SendFile(src *os.File, off, n int64) error {
+func (m *memStream) SendFile(src wire.File, off, n int64) error {
 	b := make([]byte, n)
 	_, err := src.ReadAt(b, off)
 	m.Write(b)
@@ -24,7 +23,7 @@ func (m *memStream) SendFile(src *os.File, off, n int64) error {
 	return nil
 }
 
-func (m *memStream) RecvFile(dst *os.File, off, n int64) error {
+func (m *memStream) RecvFile(dst wire.File, off, n int64) error {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(m, b); err != nil {
 		return io.ErrUnexpectedEOF

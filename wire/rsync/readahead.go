@@ -1,8 +1,6 @@
 package rsync
 
 import (
-	"os"
-
 	"github.com/seed9553035b/syncd/wire"
 )
 
@@ -69,7 +67,7 @@ func (b *readAhead) Discard(n int64) error {
 
 // RecvFile moves n bytes into dst at off. After a *wire.FileError they are
 // consumed all the same.
-func (b *readAhead) RecvFile(dst *os.File, off, n int64) error {
+func (b *readAhead) RecvFile(dst wire.File, off, n int64) error {
 	k := min(n, int64(len(b.data)))
 	if k > 0 {
 		head := b.data[:k]

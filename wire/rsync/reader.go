@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 
 	"github.com/seed9553035b/syncd/wire"
 )
@@ -21,7 +20,7 @@ type InStream interface {
 	io.Reader
 	// RecvFile moves the next n bytes into dst at off. If dst fails, the n
 	// bytes are consumed all the same and the error is a *wire.FileError.
-	RecvFile(dst *os.File, off, n int64) error
+	RecvFile(dst wire.File, off, n int64) error
 	// Discard drops the next n bytes.
 	Discard(n int64) error
 }
@@ -102,7 +101,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 // RecvFile moves the next n stream bytes into dst at off, piece by piece as
 // frames allow, and returns the number of bytes that reached dst. After a
 // *wire.FileError the stream is in step: n bytes were consumed.
-func (r *Reader) RecvFile(dst *os.File, off, n int64) (int64, error) {
+func (r *Reader) RecvFile(dst wire.File, off, n int64) (int64, error) {
 	if !r.mux {
 		err := r.s.RecvFile(dst, off, n)
 		if err != nil {

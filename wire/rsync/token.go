@@ -3,7 +3,6 @@ package rsync
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/seed9553035b/syncd/wire"
 )
@@ -36,13 +35,13 @@ type TokenReader interface {
 	// RecvFile writes the literal of the last Next to dst at off and returns
 	// how much of it arrived there. After a *wire.FileError the stream is in
 	// step.
-	RecvFile(dst *os.File, off int64) (int64, error)
+	RecvFile(dst wire.File, off int64) (int64, error)
 	// Data returns the literal of the last Next if it is in memory anyway,
 	// as compressed ones are; it is valid until the next call. nil otherwise.
 	Data() []byte
 	// Copied must follow a Copy: it names the bytes that were copied.
 	// Only "zlib" reads them, for its history.
-	Copied(basis *os.File, off, n int64) error
+	Copied(basis wire.File, off, n int64) error
 	Close()
 }
 
@@ -54,10 +53,10 @@ type TokenWriter interface {
 	// Literal sends a range of the source. After a *wire.FileError the stream
 	// is in step, but holds zeros or less than n bytes: end the file with a
 	// sum that cannot match.
-	Literal(src *os.File, off, n int64) error
+	Literal(src wire.File, off, n int64) error
 	// Copy sends the number of a block; the range is where the source has
 	// the same bytes. Only "zlib" reads it, for its history.
-	Copy(block int, src *os.File, off, n int64) error
+	Copy(block int, src wire.File, off, n int64) error
 	// End completes the file.
 	End() error
 	Close()
@@ -149,22 +148,22 @@ func checkBlock(block, blocks int) error {
 	return nil
 }
 
-func (t *plainReader) RecvFile(dst *os.File, off int64) (int64, error) {
+func (t *plainReader) RecvFile(dst wire.File, off int64) (int64, error) {
 	n := t.left
 	t.left = 0
 	return t.r.RecvFile(dst, off, n)
 }
 
-func (t *plainReader) Data() []byte                        { return nil }
-func (t *plainReader) Copied(*os.File, int64, int64) error { return nil }
-func (t *plainReader) Close()                              {}
+func (t *plainReader) Data() []byte                         { return nil }
+func (t *plainReader) Copied(wire.File, int64, int64) error { return nil }
+func (t *plainReader) Close()                               {}
 
 // plainWriter encodes tokens without compression.
 type plainWriter struct{ w *Writer }
 
 func (t *plainWriter) Start() {}
 
-func (t *plainWriter) Literal(src *os.File, off, n int64) error {
+func (t *plainWriter) Literal(src wire.File, off, n int64) error {
 	for n > 0 {
 		sent, err := t.w.literals(src, off, n)
 		if err != nil {
@@ -175,7 +174,7 @@ func (t *plainWriter) Literal(src *os.File, off, n int64) error {
 	return nil
 }
 
-func (t *plainWriter) Copy(block int, _ *os.File, _, _ int64) error {
+func (t *plainWriter) Copy(block int, _ wire.File, _, _ int64) error {
 	return t.w.Int(int32(-(block + 1)))
 }
 
@@ -187,7 +186,7 @@ func (t *plainWriter) Close()     {}
 // each literal its head, which waits in the stream's buffer, and its range,
 // which does not pass through this process. A file that fails half way is
 // padded to the frame's end.
-func (w *Writer) literals(src *os.File, off, n int64) (sent int64, err error) {
+func (w *Writer) literals(src wire.File, off, n int64) (sent int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	room := maxFrame - (len(w.pend) - 4)
@@ -213,7 +212,7 @@ func (w *Writer) literals(src *os.File, off, n int64) (sent int64, err error) {
 
 // readAt reads a range of a file for a compressor. What is missing becomes
 // zeros, and the error is a *wire.FileError.
-func readAt(f *os.File, p []byte, off int64) error {
+func readAt(f wire.File, p []byte, off int64) error {
 	n, err := f.ReadAt(p, off)
 	if n == len(p) {
 		return nil

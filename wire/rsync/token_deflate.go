@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/seed9553035b/syncd/wire"
 )
 
 const (
@@ -68,7 +69,7 @@ func (d *inflater) close()  { d.stop() }
 
 // copied feeds the block in stored form, whose output the decoder keeps in
 // its history and which is dropped here (token.c:see_deflate_token).
-func (d *inflater) copied(basis *os.File, off, n int64) error {
+func (d *inflater) copied(basis wire.File, off, n int64) error {
 	if !d.zlib {
 		return nil
 	}
@@ -194,7 +195,7 @@ func (d *deflater) remember(p []byte) {
 	d.history = append(d.history, p...)
 }
 
-func (d *deflater) copied(src *os.File, off, n int64) error {
+func (d *deflater) copied(src wire.File, off, n int64) error {
 	if !d.zlib {
 		return nil
 	}

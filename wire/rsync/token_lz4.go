@@ -1,9 +1,9 @@
 package rsync
 
 import (
-	"os"
-
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/seed9553035b/syncd/wire"
 )
 
 const (
@@ -33,11 +33,11 @@ func (d *lz4Reader) next() ([]byte, error) {
 	return d.out[:n], nil
 }
 
-func (d *lz4Reader) feed(item []byte)                    { d.item = item }
-func (d *lz4Reader) reset()                              { d.item = nil }
-func (d *lz4Reader) endRun()                             {}
-func (d *lz4Reader) copied(*os.File, int64, int64) error { return nil }
-func (d *lz4Reader) close()                              {}
+func (d *lz4Reader) feed(item []byte)                     { d.item = item }
+func (d *lz4Reader) reset()                               { d.item = nil }
+func (d *lz4Reader) endRun()                              {}
+func (d *lz4Reader) copied(wire.File, int64, int64) error { return nil }
+func (d *lz4Reader) close()                               {}
 
 // An lz4Writer encodes the data items of "lz4" (token.c:send_compressed_token).
 type lz4Writer struct {
@@ -54,7 +54,7 @@ func (c *lz4Writer) compress(p []byte) ([]byte, error) {
 	return c.out[:n], err
 }
 
-func (c *lz4Writer) reset()                              {}
-func (c *lz4Writer) flush() ([]byte, error)              { return nil, nil }
-func (c *lz4Writer) copied(*os.File, int64, int64) error { return nil }
-func (c *lz4Writer) close()                              {}
+func (c *lz4Writer) reset()                               {}
+func (c *lz4Writer) flush() ([]byte, error)               { return nil, nil }
+func (c *lz4Writer) copied(wire.File, int64, int64) error { return nil }
+func (c *lz4Writer) close()                               {}

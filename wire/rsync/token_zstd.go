@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/seed9553035b/syncd/wire"
 )
 
 const (
@@ -43,7 +44,7 @@ func (d *zstdReader) reset() {}
 // endRun does nothing: a flush completes a block.
 func (d *zstdReader) endRun() {}
 
-func (d *zstdReader) copied(*os.File, int64, int64) error { return nil }
+func (d *zstdReader) copied(wire.File, int64, int64) error { return nil }
 
 func (d *zstdReader) close() {
 	d.stop()
@@ -93,7 +94,7 @@ func (c *zstdWriter) take() []byte {
 	return c.ready
 }
 
-func (c *zstdWriter) copied(*os.File, int64, int64) error { return nil }
+func (c *zstdWriter) copied(wire.File, int64, int64) error { return nil }
 
 // close lets the encoder go without the end of its frame, which stock does
 // not send either.

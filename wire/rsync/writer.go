@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/seed9553035b/syncd/wire"
@@ -16,7 +15,7 @@ type OutStream interface {
 	Flush() error
 	// SendFile sends n bytes of src from off. After a *wire.FileError the
 	// stream is in step: n bytes were sent, whatever they hold.
-	SendFile(src *os.File, off, n int64) error
+	SendFile(src wire.File, off, n int64) error
 }
 
 // frameTarget is how much data a frame gathers before it is written. Stock
@@ -207,7 +206,7 @@ func (w *Writer) KeepAlive() error {
 
 // sendFile passes a range to the stream. It remembers a connection's error and
 // returns a file's. The lock is held and the range's frame was announced.
-func (w *Writer) sendFile(src *os.File, off, n int64) error {
+func (w *Writer) sendFile(src wire.File, off, n int64) error {
 	if w.err != nil {
 		return w.err
 	}
