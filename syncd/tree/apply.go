@@ -22,8 +22,8 @@ import (
 func (m *Meta) Apply(f *File, want, old *wire.Entry) error {
 	h := fileHandle(f.num())
 	var st unix.Statx_t
-	if err := statAt(h.fd, "", &st); err != nil {
-		return f.fail("stat", err)
+	if err := f.before(&st); err != nil {
+		return err
 	}
 	return m.apply(h, &st, f.Name, want, old, false)
 }

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,8 @@ type Dir struct {
 	path string // relative to the root, for messages; "." is the root
 	ids  *ids
 	list sync.Mutex // holds the read position of fd while it is listed
+
+	birth atomic.Pointer[birth] // of what was last made by Create
 }
 
 // Close closes the directory's fd.

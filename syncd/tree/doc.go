@@ -3,7 +3,7 @@
 // A [Root] is the operator's directory. Everything below it is reached from a
 // held directory fd (a [Dir]) with openat2(2) under RESOLVE_BENEATH,
 // RESOLVE_NO_MAGICLINKS and RESOLVE_NO_SYMLINKS, or with an *at call on a
-// single name; metadata is read and set through an fd of the inode itself. No
+// single name that follows no symlink; metadata is read and set through an fd of the inode itself. No
 // path is looked up twice, so a symlink that is swapped in during a run leads
 // nowhere. Names of peers are checked here ([ErrName]), file types again after
 // the open.

@@ -13,9 +13,9 @@ func (d *Dir) Open(name string) (*File, wire.Version, error) {
 		return nil, wire.Version{}, d.fail("open", name, err)
 	}
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
-	fd, err := openat(d.fd, name, flags|unix.O_NOATIME, 0, 0)
+	fd, err := openName(d.fd, name, flags|unix.O_NOATIME, 0)
 	if err == unix.EPERM { // O_NOATIME, and neither owner nor root
-		fd, err = openat(d.fd, name, flags, 0, 0)
+		fd, err = openName(d.fd, name, flags, 0)
 	}
 	if err != nil {
 		return nil, wire.Version{}, d.fail("open", name, openCause(err))
@@ -60,11 +60,15 @@ func (d *Dir) Create(name string, mode uint32) (*File, error) {
 	if err != nil {
 		return nil, d.fail("create", name, err)
 	}
-	return d.file(fd, name), nil
+	f := d.file(fd, name)
+	f.perm, f.made = mode&0o777, true
+	return f, nil
 }
 
+// createAt makes name, which is one component. O_EXCL keeps it from opening what is
+// there, a symlink too.
 func createAt(dirfd int, name string, mode uint32) (int, error) {
-	return openat(dirfd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOCTTY, mode, 0)
+	return openName(dirfd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOCTTY, mode)
 }
 
 // VersionOf returns the version of the content that f has now.

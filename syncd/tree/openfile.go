@@ -18,6 +18,8 @@ type File struct {
 	fd   atomic.Int64 // -1 when it is closed: every later call fails with EBADF
 	dir  *Dir
 	name string
+	perm uint32 // what Create was asked for
+	made bool   // by Create, and not changed since
 }
 
 var _ wire.File = (*File)(nil)

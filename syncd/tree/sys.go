@@ -38,6 +38,25 @@ func openat(dirfd int, path string, flags int, mode uint32, resolve uint64) (int
 	}
 }
 
+// openName opens the single name in dirfd, which has passed checkName. With
+// O_NOFOLLOW openat(2) is then as confined as [openat] is, and looks up no more than
+// that one name; it takes the name from the stack.
+func openName(dirfd int, name string, flags int, mode uint32) (int, error) {
+	var c cname
+	copy(c[:nameMax], name)
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dirfd), uintptr(unsafe.Pointer(&c)),
+			uintptr(flags|unix.O_NOFOLLOW|unix.O_CLOEXEC), uintptr(mode), 0, 0)
+		switch errno {
+		case 0:
+			return int(fd), nil
+		case unix.EINTR:
+			continue
+		}
+		return -1, errno
+	}
+}
+
 // openDir opens the directory path below dirfd for reading.
 func openDir(dirfd int, path string, resolve uint64) (int, error) {
 	return openat(dirfd, path, unix.O_RDONLY|unix.O_DIRECTORY, 0, resolve)
