@@ -84,3 +84,27 @@ func TestBackupsElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// TestBackupsHideNothing has clients of both kinds aim backups at what a module
+// hides: the file that would get there is not replaced.
+func TestBackupsHideNothing(t *testing.T) {
+	dir := t.TempDir()
+	src, served := filepath.Join(dir, "src"), filepath.Join(dir, "served")
+	writeTree(t, src, map[string]string{"secret/file": "new", "conf": "new"})
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: served, writable: true, keys: `exclude: ["/secret", "*.conf~"]`}}})
+	for name, client := range map[string][]string{"native": {program, "sync", "-I"}, "stock": {"rsync", "-aI"}} {
+		for option, file := range map[string]string{"--backup-dir=/": "secret/file", "--backup-dir=/secret": "conf", "--suffix=.conf~": "conf", "--backup-dir=../../../secret": "conf"} {
+			writeTree(t, served, map[string]string{"secret/kept": "x", "in/secret/file": "old", "in/conf": "old"})
+			to := d.url("m/in/")
+			if name == "stock" {
+				to = stockURL(d.addr, "m/in/")
+			}
+			r := run(t, append(client, "-b", option, src+"/", to)...)
+			wantExit(t, r, 23)
+			wantFile(t, filepath.Join(served, "in", file), "old")
+			if got := names(t, filepath.Join(served, "secret")); strings.TrimSpace(got) != "kept" {
+				t.Errorf("%s, %s: in the hidden directory is %q", name, option, got)
+			}
+		}
+	}
+}

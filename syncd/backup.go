@@ -22,6 +22,7 @@ const defaultSuffix = "~"
 type backups struct {
 	suffix string
 	open   func() (*tree.Root, error) // --backup-dir, made if need be; nil: beside each file
+	hides  func(p string) bool        // whether a module hides a path in there; nil: nothing is hidden
 	copier wire.Copier
 
 	mu     sync.Mutex
@@ -150,6 +151,9 @@ func (k *sink) save(dir *tree.Dir, p string, e *wire.Entry, give func(to *tree.D
 	b, as := k.backup, e.Name+k.backup.suffix
 	to := dir
 	if b.open != nil {
+		if b.hides != nil && b.hides(path.Join(p, as)) {
+			return untaken(p, e, as)
+		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		var err error
@@ -157,7 +161,7 @@ func (k *sink) save(dir *tree.Dir, p string, e *wire.Entry, give func(to *tree.D
 			return err
 		}
 	} else if k.forbidden(path.Join(p, as), false) {
-		return &fs.PathError{Op: "back up", Path: path.Join(p, e.Name), Err: errors.New("the module does not take the name " + Printable(as))}
+		return untaken(p, e, as)
 	}
 	if b.open == nil && k.opt.DeleteExcluded {
 		if _, err := to.Entry(as, tree.Want{}); err == nil {
@@ -171,6 +175,10 @@ func (k *sink) save(dir *tree.Dir, p string, e *wire.Entry, give func(to *tree.D
 		err = k.copyTo(to, as, dir, e)
 	}
 	return err
+}
+
+func untaken(p string, e *wire.Entry, as string) error {
+	return &fs.PathError{Op: "back up", Path: path.Join(p, e.Name), Err: errors.New("the module does not take the name " + Printable(as))}
 }
 
 // copied is the metadata that copies get, and directories of backups.

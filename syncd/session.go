@@ -408,7 +408,7 @@ func (n *session) sink(root *tree.Root, rules, hidden *filter.List) error {
 			late = append(late, native.Note{Text: err.Error(), Error: true})
 		}
 	}
-	k.backup = newBackups(&n.opt, func(dir string) (*tree.Root, error) { return n.openBackups(root, dest, dir) })
+	k.backup = n.backups(root, dest, &n.opt)
 	_, err = k.run(n.ctx)
 	return err
 }
@@ -442,17 +442,23 @@ func inModule(dest, p string) string {
 	return p
 }
 
-// openBackups opens, and makes if need be, the directory that a client names for
-// backups. It can't leave the module.
-func (n *session) openBackups(root *tree.Root, dest, dir string) (*tree.Root, error) {
-	p := inModule(dest, dir)
-	if n.isHidden(p) {
-		return nil, &fs.PathError{Op: "back up to", Path: p, Err: errors.New("the module does not take this name")}
+// backups are those of a client. Their directory can't leave the module, nor be
+// where the module hides anything.
+func (n *session) backups(root *tree.Root, dest string, o *Options) *backups {
+	b := newBackups(o, func(dir string) (*tree.Root, error) {
+		p := inModule(dest, dir)
+		if n.isHidden(p) {
+			return nil, &fs.PathError{Op: "back up to", Path: p, Err: errors.New("the module does not take this name")}
+		}
+		if err := root.MkdirAll(p); err != nil {
+			return nil, err
+		}
+		return root.Sub(p, false)
+	})
+	if b != nil && b.open != nil {
+		b.hides = func(p string) bool { return n.isHidden(path.Join(inModule(dest, string(o.BackupDir)), p)) }
 	}
-	if err := root.MkdirAll(p); err != nil {
-		return nil, err
-	}
-	return root.Sub(p, false)
+	return b
 }
 
 // isHidden reports whether the module hides what a push names as its destination

@@ -29,7 +29,7 @@ type stockServer struct {
 	open    opener // of a source's directories
 	dest    func(given string, o *Options, single bool) (*stockDest, error)
 	alt     func(k *sink, below string, a AltDest) error
-	backups func(below, dir string) (*tree.Root, error)
+	backups func(below string, o *Options) *backups
 	fsync   func() Fsync
 	log     func(native.Note)
 }
@@ -190,7 +190,7 @@ func (v *stockServer) receive(ctx context.Context, rules *filter.List) error {
 			k.note(native.Note{Text: err.Error(), Error: true})
 		}
 	}
-	k.backup = newBackups(&o, func(dir string) (*tree.Root, error) { return v.backups(d.below, dir) })
+	k.backup = v.backups(d.below, &o)
 	_, err = k.run(ctx)
 	return err
 }

@@ -299,7 +299,7 @@ func (n *session) transferStock(p *stockPeer, a *rsync.Args) error {
 			return n.stockDest(root, given, single)
 		},
 		alt:     func(k *sink, below string, a AltDest) error { return n.openAlt(k, root, below, a) },
-		backups: func(below, dir string) (*tree.Root, error) { return n.openBackups(root, below, dir) },
+		backups: func(below string, o *Options) *backups { return n.backups(root, below, o) },
 		fsync:   func() Fsync { return n.fsync() },
 		log: func(note native.Note) {
 			if note.Error {
