@@ -22,6 +22,8 @@ import (
 type syncFlags struct {
 	opt                    syncd.Options
 	filter                 filter.List
+	human                  int
+	partialProgress        bool
 	keeping                keeping
 	chmod, chown           string
 	verbose                int
@@ -65,8 +67,18 @@ If RSYNC_CONNECT_PROG is set, that command connects to it; %H in it is the host.
 As with rsync, "dir/" means what is in dir, and "dir" means dir itself.
 Unless some of -rlptgoD are given, or turned off by --no-perms and so on, all of
 permissions, owners, times, symlinks, devices and specials are kept.`,
-		Args: cobra.MinimumNArgs(2),
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && f.human > 0 {
+				return nil // -h alone asks for help, as with rsync
+			}
+			return cobra.MinimumNArgs(2)(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return f.run(c, args)
+		},
 	}
 	f.register(c)
 	return c
@@ -133,6 +145,9 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.stats, "stats", "", "show statistics at the end; =json as one line of JSON")
 	fl.Lookup("stats").NoOptDefVal = "text"
 	fl.BoolVar(&f.progress, "progress", false, "show progress on a terminal")
+	fl.BoolVarP(&f.partialProgress, "P", "P", false, "--partial --progress")
+	fl.CountVarP(&f.human, "human-readable", "h", "show numbers in units of 1000, twice: of 1024; -h alone shows this")
+	fl.Bool("help", false, "show this")
 }
 
 // aliases are rsync's other spellings of an option.
@@ -166,6 +181,9 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 		return usage(err)
 	}
 	t.Chmod = f.chmod
+	if f.partialProgress {
+		f.progress, t.Options.Partial = true, true
+	}
 	if f.timeout < 0 || f.connect < 0 {
 		return usage(fmt.Errorf("--timeout and --contimeout take a number of seconds that is not negative"))
 	}
@@ -289,46 +307,6 @@ func exitText(code int) string {
 		return "--max-delete stopped the deletions"
 	}
 	return "the transfer did not complete"
-}
-
-// report prints what --stats and -v ask for.
-func (f *syncFlags) report(out *printer, r *syncd.Result) {
-	switch {
-	case f.stats == "json":
-		fmt.Fprintf(out.out, "%s\n", r.JSON())
-	case f.stats == "text":
-		printStats(out.out, r)
-	case f.verbose > 0 && !f.quiet:
-		printSummary(out.out, r)
-	}
-}
-
-func printSummary(w io.Writer, r *syncd.Result) {
-	moved := r.WireSent + r.WireReceived
-	fmt.Fprintf(w, "\nsent %d bytes  received %d bytes  %.2f bytes/sec\n", r.WireSent, r.WireReceived, float64(moved)/max(r.Seconds, 0.001))
-	fmt.Fprintf(w, "total size is %d  speedup is %.2f\n", r.TotalSize, float64(r.TotalSize)/float64(max(moved, 1)))
-}
-
-func printStats(w io.Writer, r *syncd.Result) {
-	p := r.PathBytes
-	for _, row := range []struct {
-		name  string
-		value int64
-	}{
-		{"Entries", r.Entries}, {"Files transferred", r.Transferred}, {"Deleted", r.Deleted},
-		{"Failed", r.Failed}, {"Asked for again", r.Redone}, {"Total file size", r.TotalSize},
-		{"Literal bytes", r.LiteralBytes}, {"Matched bytes", r.MatchedBytes},
-		{"Bytes sent", r.WireSent}, {"Bytes received", r.WireReceived},
-		{"Bodies by splice", p.Splice}, {"Bodies by sendfile", p.Sendfile}, {"Bodies by mmap", p.Mmap},
-		{"Bodies by copy_file_range", p.CopyFileRange}, {"Bodies by reflink", p.Reflink},
-		{"Bodies through user space", p.User}, {"Bytes hashed", r.HashBytes},
-	} {
-		fmt.Fprintf(w, "%-26s %d\n", row.name+":", row.value)
-	}
-	for reason, n := range r.Fallbacks {
-		fmt.Fprintf(w, "%-26s %d (%s)\n", "Fell back to copying:", n, reason)
-	}
-	printSummary(w, r)
 }
 
 // printer writes lines for the person, one at a time.
