@@ -39,7 +39,7 @@ func TestRefusals(t *testing.T) {
 		"both ends remote":       {[]string{d.url("ro/"), d.url("rw/")}, 1, "both"},
 		"no such stock daemon":   {[]string{"host.invalid::module/", dst}, 10, "host.invalid"},
 		"no such remote shell":   {[]string{"--rsh=/none/sh", "host:path", dst}, 5, "/none/sh"},
-		"a shell as an option":   {[]string{"-oProxyCommand=x:path", dst}, 1, "'o'"},
+		"a shell as an option":   {[]string{"-oProxyCommand=x:path", dst}, 1, "'C'"},
 		"unknown digest":         {[]string{"--digest=md5", src, dst}, 1, `unknown digest "md5"`},
 		"unknown transport":      {[]string{"--transport=pigeon", src, dst}, 1, `"pigeon"`},
 		"unknown fsync policy":   {[]string{"--fsync=maybe", src, dst}, 1, `"maybe"`},

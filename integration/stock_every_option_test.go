@@ -42,6 +42,7 @@ var refusedOptions = []struct{ option, pull, push string }{
 	{"-k", "--copy-dirlinks", ""},
 	{"-K", "", "--keep-dirlinks"},
 	{"--no-p -E", "", "--executability"},
+	{"-A --no-p", "", "--acls without --perms"},
 	{"-XX", "--xattrs given twice", "--xattrs given twice"},
 	{"--copy-devices", "--copy-devices", ""},
 	{"--write-devices", "", "--write-devices"},

@@ -162,6 +162,9 @@ func (o *Options) Validate() error {
 	if strings.Contains(o.Suffix, "/") || !o.Backup && len(o.BackupDir) > 0 {
 		return fmt.Errorf("a backup's suffix %q has a slash, or there is a backup-dir without backup", o.Suffix)
 	}
+	if o.ACLs && o.NoPerms {
+		return fmt.Errorf("ACLs are not kept without permissions")
+	}
 	for _, m := range []string{o.UserMap, o.GroupMap} {
 		if _, err := tree.ParseIDMap(m); err != nil {
 			return fmt.Errorf("map of owners: %w", err)

@@ -49,7 +49,7 @@ func refuseOptions(a *rsync.Args) error {
 func refuseSinkOptions(a *rsync.Args) error {
 	list := []refusal{
 		{"--keep-dirlinks", a.KeepDirlinks},
-		{"--executability", a.Executability && !a.Perms},
+		{"--acls without --perms", a.ACLs && !a.Perms}, {"--executability", a.Executability && !a.Perms},
 		{"--delay-updates", a.DelayUpdates}, {"--preallocate", a.Preallocate},
 		{"--write-devices", a.WriteDevices},
 		{"--temp-dir", a.TempDir != ""},

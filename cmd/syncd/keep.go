@@ -106,6 +106,12 @@ func (f *syncFlags) takeKept(o *syncd.Options) error {
 	if set&keepRecursive == 0 {
 		return fmt.Errorf("a transfer that is not recursive is not supported yet: give -a or -r")
 	}
+	if o.ACLs {
+		if f.keeping.off&keepPerms != 0 {
+			return fmt.Errorf("--acls keeps permissions: leave out --no-perms, or -A")
+		}
+		set |= keepPerms
+	}
 	o.NoLinks, o.NoPerms, o.NoTimes = set&keepLinks == 0, set&keepPerms == 0, set&keepTimes == 0
 	o.NoGroup, o.NoOwner = set&keepGroup == 0, set&keepOwner == 0
 	o.NoDevices, o.NoSpecials = set&keepDevices == 0, set&keepSpecials == 0
