@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,4 +108,31 @@ func TestBackupsHideNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestBackupsComeFirst sees in the system calls that an old file has its second
+// name before the new one gets the first, and that what is deleted is renamed: a
+// crash at any moment leaves the old content under a name.
+func TestBackupsComeFirst(t *testing.T) {
+	dir := t.TempDir()
+	src, dst, trace := filepath.Join(dir, "src"), filepath.Join(dir, "dst"), filepath.Join(dir, "trace")
+	writeTree(t, src, map[string]string{"conf": "newer"})
+	writeTree(t, dst, map[string]string{"conf": "old", "gone": "old"})
+	mustRun(t, append([]string{"strace", "-f", "-o", trace, "-e", "trace=linkat,renameat,renameat2"}, program, "sync", "-b", "--delete", src+"/", dst+"/")...)
+	calls, _ := readFile(t, trace)
+	at := func(call string) int {
+		for i, line := range strings.Split(calls, "\n") {
+			if ok, _ := regexp.MatchString(call, line); ok {
+				return i
+			}
+		}
+		t.Errorf("there is no call %s", call)
+		return -1
+	}
+	if linked, renamed := at(`linkat\(.*"conf", .*"conf~"`), at(`renameat2?\(.*, "conf"`); linked > renamed {
+		t.Errorf("linked at line %d, replaced at %d", linked, renamed)
+	}
+	at(`renameat2?\(.*"gone", .*"gone~"`)
+	wantFile(t, filepath.Join(dst, "conf~"), "old")
+	wantFile(t, filepath.Join(dst, "gone~"), "old")
 }

@@ -32,3 +32,19 @@ func TestIDMap(t *testing.T) {
 		}
 	}
 }
+
+// FuzzIDMap has peers send maps: what is taken for one maps anything.
+func FuzzIDMap(f *testing.F) {
+	for _, text := range []string{"0:7,root:8,b?n:9,1-3:10,*x:11,:12", "*:4294967295", "[a-", "1-:5,,"} {
+		f.Add(text, uint32(2), "bin")
+	}
+	f.Fuzz(func(t *testing.T, text string, id uint32, name string) {
+		m, err := ParseIDMap(text)
+		if err != nil {
+			return
+		}
+		if to, ok := m.find(id, name); !ok && to != 0 {
+			t.Errorf("%q maps %d %q to %d without a rule", text, id, name, to)
+		}
+	})
+}
