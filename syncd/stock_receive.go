@@ -275,6 +275,7 @@ type stockFile struct {
 	hash *hasher  // of what came, nil if it is hashed at the end
 	done int64    // up to where it is hashed
 	copy delta.Op // blocks that are gathered to be copied at once
+	room int64    // up to where blocks of the file system were asked for
 }
 
 // start begins a file at an offset. Its length is what comes.
@@ -340,6 +341,7 @@ func (t *stockFile) literal(n int64) error {
 	if t.a.session.Compression != "none" {
 		st.User.Add(n)
 	}
+	t.allocate(off)
 	_, err := t.a.tokens.RecvFile(t.j.file, off)
 	var fe *wire.FileError
 	if errors.As(err, &fe) {
@@ -349,6 +351,16 @@ func (t *stockFile) literal(n int64) error {
 		t.hashMore()
 	}
 	return err
+}
+
+// allocate prepares the next segment of a file that comes whole for being written,
+// as far as the sender has listed it.
+func (t *stockFile) allocate(off int64) {
+	if listed := t.j.entry.Size; t.hash != nil && off >= t.room && off < listed {
+		n := min(native.Segment, listed-off)
+		t.room = off + n
+		t.k.allocate(t.j, off, n)
+	}
 }
 
 // hashMore hashes what came since the last time, while it is in the processor's
@@ -388,6 +400,7 @@ func (t *stockFile) flush() {
 // end completes the file. A wrong sum has it fetched again.
 func (t *stockFile) end(sum []byte) {
 	j := t.j
+	j.holes = j.holes || j.allocated && j.next < t.room // give back what was too much
 	j.entry.Size = j.next
 	j.at = len(j.want)
 	t.hashMore()

@@ -13,7 +13,12 @@ const allocStep = 64 << 10
 // take reads n <= 16 bytes into the Reader's own buffer.
 func (r *Reader) take(n int) ([]byte, error) {
 	b := r.buf[:n]
-	if _, err := io.ReadFull(r, b); err != nil {
+	if r.mux && r.rest == 0 {
+		r.s.due = frameHeader + n
+	}
+	_, err := io.ReadFull(r, b)
+	r.s.due = 0
+	if err != nil {
 		return nil, unexpected(err)
 	}
 	return b, nil

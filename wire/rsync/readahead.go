@@ -22,6 +22,7 @@ type readAhead struct {
 	data   []byte // read and not yet taken, part of buf
 	exact  bool   // take no byte that was not asked for
 	list   bool   // but in a list
+	due    int    // and but for so many, which come before the next body: a frame's header and a value
 	copied int64
 }
 
@@ -35,10 +36,13 @@ func (b *readAhead) listing() (done func()) {
 func (b *readAhead) Read(p []byte) (int, error) {
 	if len(b.data) == 0 {
 		size := aheadSize
-		if b.exact {
+		switch {
+		case b.exact && b.list:
 			size = listAhead
+		case b.exact:
+			size = b.due
 		}
-		if b.exact && !b.list || len(p) >= size {
+		if len(p) >= size {
 			return b.s.Read(p)
 		}
 		if b.buf == nil {

@@ -158,10 +158,13 @@ func (r *Reader) Discard(n int64) error {
 	return nil
 }
 
+// frameHeader is the length of a frame's header in bytes.
+const frameHeader = 4
+
 // fill reads frame headers until payload of the data stream is at hand.
 func (r *Reader) fill() error {
 	for r.rest == 0 {
-		var h [4]byte
+		var h [frameHeader]byte
 		if _, err := io.ReadFull(&r.s, h[:]); err != nil {
 			return err
 		}
