@@ -18,8 +18,8 @@ func TestDeltaOfSparseFile(t *testing.T) {
 		"a hole at the end that grew": func(t *testing.T, f *os.File) { check(t, f.Truncate(48<<20)) },
 		"data where the end was":      func(t *testing.T, f *os.File) { _, err := f.WriteAt(make([]byte, 5000), 40<<20); check(t, err) },
 	} {
-		for _, push := range []bool{false, true} {
-			t.Run(map[bool]string{false: "pull, ", true: "push, "}[push]+name, func(t *testing.T) {
+		for _, way := range []string{"pull", "push", "pull from stock"} {
+			t.Run(way+", "+name, func(t *testing.T) {
 				src, dst := t.TempDir(), t.TempDir()
 				path := filepath.Join(src, "f")
 				randomFile(t, path, 4<<20, 5)
@@ -30,10 +30,15 @@ func TestDeltaOfSparseFile(t *testing.T) {
 				check(t, err)
 				edit(t, f)
 				check(t, f.Close())
-				d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}, {name: "src", path: src}}})
-				args := []string{d.url("src/"), dst}
-				if push {
-					args = []string{src + "/", d.url("dst/")}
+				modules := []module{{name: "dst", path: dst, writable: true}, {name: "src", path: src}}
+				args := []string{"", dst}
+				switch way {
+				case "pull":
+					args[0] = serve(t, daemonConfig{modules: modules}).url("src/")
+				case "push":
+					args = []string{src + "/", serve(t, daemonConfig{modules: modules}).url("dst/")}
+				default:
+					args[0] = stockURL(stockDaemon(t, modules...), "src/")
 				}
 				s := mustSync(t, args...)
 				if s.LiteralBytes > 2<<20 || s.Redone > 0 {

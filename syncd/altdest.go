@@ -93,7 +93,11 @@ func (k *sink) takeAlt(j *job, a *alt, dir *tree.Dir, exact bool) bool {
 		// Another file system, or too many links: a copy does as well.
 	}
 	f, v, err := dir.Open(j.entry.Name)
-	if err != nil || v.Size != j.entry.Size {
+	if err != nil {
+		return false
+	}
+	if v.Size != j.entry.Size {
+		f.Close()
 		return false
 	}
 	j.basis, j.size, j.phase, j.item.update = f, v.Size, copying, 'c'

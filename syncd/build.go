@@ -17,6 +17,10 @@ const (
 	// gives a write of that length its pages in large folios: 1 GiB takes a third
 	// less time than in pieces of 64 KiB.
 	buildPiece = 256 << 10
+
+	// maxParts is how many segments wait for the workers before the receiver does:
+	// 4 GiB, so that the peer's next bytes are read while a long copy goes on.
+	maxParts = 512
 )
 
 // A builder puts a job's file together: it copies ranges of the basis into it,
@@ -41,10 +45,11 @@ type builder struct {
 	ops  []delta.Op
 	next int64
 
-	parts   chan part
-	workers sync.WaitGroup
-	behind  *sweeper // nil if the basis stays
-	stop    atomic.Bool
+	parts    chan part
+	finished bool
+	workers  sync.WaitGroup
+	behind   *sweeper // nil if the basis stays
+	stop     atomic.Bool
 
 	// writing lets one worker write at a time, as the file's lock does: who waits
 	// for that spins.
@@ -76,7 +81,7 @@ func (k *sink) build(j *job, op delta.Op) {
 func (k *sink) newBuilder(j *job, digests bool) *builder {
 	b := &builder{k: k, file: j.file, basis: j.basis, digests: digests, again: j.tries > 0}
 	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/native.Segment+1))
-	b.parts = make(chan part, n)
+	b.parts = make(chan part, min(j.entry.Size/native.Segment+1, maxParts))
 	if digests {
 		b.sums = make([]byte, k.digestsLen(j))
 	}
@@ -135,13 +140,23 @@ func (b *builder) handOn(n int64) {
 	b.next, b.ops = b.next+n, nil
 }
 
-// end hands on the rest of a file of that size, and waits.
-func (b *builder) end(size int64) {
+// finish hands on the rest of a file of that size: the workers end when they have
+// done it.
+func (b *builder) finish(size int64) {
+	if b.finished {
+		return
+	}
+	b.finished = true
 	b.upTo(size)
 	if b.next < size {
 		b.handOn(size - b.next)
 	}
 	close(b.parts)
+}
+
+// end is finish, and waits for the workers.
+func (b *builder) end(size int64) {
+	b.finish(size)
 	b.workers.Wait()
 	b.behind.end()
 }

@@ -42,6 +42,9 @@ func (w *partBuilder) came(off, end int64) bool {
 	if w.hash == nil || off == end {
 		return true
 	}
+	if w.stop.Load() || w.k.aborted() {
+		return w.lost(off, end-off)
+	}
 	n, err := w.digest(w.file, off, end-off)
 	if errors.Is(err, io.EOF) {
 		w.zeros(end - off - n)

@@ -123,6 +123,9 @@ func (k *sink) end(j *job) {
 		return
 	case j.mixed && j.phase != verifying:
 		j.phase = verifying
+		if j.builder != nil {
+			j.builder.finish(j.entry.Size) // its workers need not wait for the one that verifies
+		}
 		k.toWorker(j)
 		return
 	default:

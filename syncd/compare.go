@@ -253,6 +253,7 @@ func (k *sink) touch(n *node) {
 func (k *sink) ask(j *job) error {
 	k.begin(j)
 	if err := k.room(); err != nil {
+		k.discard(j)
 		return err
 	}
 	return k.add(j)

@@ -24,6 +24,9 @@ const (
 	// nothing in common with it is taken for what it is.
 	giveUp = 64 << 20
 
+	// crumbs is how many copies a delta may have besides two for each block.
+	crumbs = 1024
+
 	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
 	// one alone is longer.
 	maxSigs = 16 << 20
@@ -66,6 +69,7 @@ func (k *sink) startDelta(j *job) error {
 	j.assemble = k.inPlace(j)
 	k.begin(j)
 	if err := k.room(); err != nil {
+		k.discard(j)
 		return err
 	}
 	if k.push || k.stock != nil {
@@ -139,7 +143,20 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 		return unasked("a copy", id)
 	}
 	k.copyBasis(j, delta.Op{Kind: delta.Copy, Off: off, Src: src, Len: n})
+	if j.crumbled(int64(k.params(j.size).Block)) {
+		return unasked("a copy of crumbs", id)
+	}
 	return nil
+}
+
+// crumbled reports whether more copies have come than a search finds for blocks
+// of that size, which a segment holds in memory. Some are cut short where two
+// workers of a search met.
+func (j *job) crumbled(block int64) bool {
+	if j.assemble {
+		return int64(len(j.ops)) > 2*j.entry.Size/block+crumbs
+	}
+	return j.builder != nil && int64(len(j.builder.ops)) > 2*native.Segment/block+crumbs
 }
 
 // copyBasis has a range of the basis copied into the job's file.
@@ -270,6 +287,9 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	})
 	k.built(j)
 	t.end(j)
+	if err == nil {
+		k.stats.Matched.Add(t.matched())
+	}
 	k.freeSig(j)
 	switch {
 	case j.err != nil:
@@ -308,6 +328,11 @@ func mergeRanges(rs []native.Range) []native.Range {
 func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
 	if k.stock != nil {
 		k.built(j)
+		if j.holes { // one at the end is not there until the size says so
+			if j.err = j.file.Truncate(j.entry.Size); j.err != nil {
+				return nil
+			}
+		}
 		return k.stock.verify(ctx, j)
 	}
 	if j.builder == nil {

@@ -25,7 +25,8 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 	if r.Block > 0 {
 		p.Block = int(r.Block)
 	}
-	if n, err := delta.EncodedLen(p, size); err != nil || n > native.MaxSignature {
+	n, err := delta.EncodedLen(p, size)
+	if err != nil || n > native.MaxSignature {
 		return nil, nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
 	}
 	key, keep := s.sumKey(r.File.Path, r.File.Version)
@@ -33,7 +34,8 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte,
 	sigKey.Block = p.Block
 	if keep {
 		sig, digests = s.sums.Get(sigKey), s.knownDigests(key)
-		if sig != nil && digests != nil {
+		// One of another length is of a version of this program with other sums.
+		if int64(len(sig)) == n && digests != nil {
 			return sig, digests, nil
 		}
 	}

@@ -347,6 +347,7 @@ func (k *sink) dropAll() {
 		drop(s.arrivals)
 	}
 	drop(k.retries)
+	drop(k.work) // of what the committer ended after the worker
 	for j := range k.whole {
 		k.discard(j)
 	}

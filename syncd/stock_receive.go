@@ -453,6 +453,7 @@ func (k *sink) compareListed(j *job) error {
 	j.sum = k.stock.listed(j)
 	k.begin(j)
 	if err := k.room(); err != nil {
+		k.discard(j)
 		return err
 	}
 	k.toWorker(j)

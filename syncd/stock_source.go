@@ -259,13 +259,13 @@ func (x *stockSource) done() (last bool, err error) {
 // readAll is the reader.
 func (x *stockSource) readAll() error {
 	var batch []*stockRequest
+	// The peer may wait for answers to these before it sends more. If nobody takes
+	// them any more, the next one to be handed on finds out.
+	x.r.BeforeWait(func() { x.hand(&batch) })
+	defer x.r.BeforeWait(nil)
 	for dones := 0; ; {
-		// What has come of one more request is on its way to the end, whatever
-		// becomes of these.
-		if len(batch) == stockBatch || x.r.Buffered() == 0 {
-			if !x.hand(&batch) {
-				return nil
-			}
+		if len(batch) == stockBatch && !x.hand(&batch) {
+			return nil
 		}
 		q, err := x.read()
 		if err != nil {

@@ -3,6 +3,7 @@ package syncd
 import (
 	"bytes"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -21,6 +22,7 @@ type taker struct {
 	k      *sink
 	j      *job
 	behind *sweeper // nil if the basis stays
+	bytes  atomic.Int64
 
 	mu        sync.Mutex // also lets one write at a time, as the file's lock does: who waits for that spins
 	room      []bool     // segments of the file that have their blocks; nil if the basis has holes
@@ -60,6 +62,14 @@ func (t *taker) end(j *job) {
 	}
 }
 
+// matched is how many bytes it has taken.
+func (t *taker) matched() int64 {
+	if t == nil {
+		return 0
+	}
+	return t.bytes.Load()
+}
+
 // take implements delta.Options.Take.
 func (t *taker) take(op delta.Op, data []byte) bool {
 	for e, err := range tree.Extents(t.j.basis, op.Src, op.Len) {
@@ -71,7 +81,7 @@ func (t *taker) take(op delta.Op, data []byte) bool {
 			return false
 		}
 	}
-	t.k.stats.Matched.Add(op.Len)
+	t.bytes.Add(op.Len)
 	t.behind.wrote(op.Off, op.Src, op.Len)
 	return true
 }

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -120,10 +121,7 @@ func (d *Dir) claimFile(stage string) (fd int, ok bool) {
 // a file that was persisted.
 func (s *Staged) Release() error {
 	s.stage = ""
-	if err := s.closeJournal(); err != nil {
-		return s.dir.fail("keep", s.name, err)
-	}
-	if err := s.File.Close(); err != nil {
+	if err := errors.Join(s.closeJournal(), s.File.Close()); err != nil {
 		return s.dir.fail("keep", s.name, err)
 	}
 	return nil

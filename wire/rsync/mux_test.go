@@ -45,6 +45,46 @@ func TestMessagesBetweenFrames(t *testing.T) {
 	}
 }
 
+// chunks is a stream whose reads return one element each.
+type chunks struct {
+	data [][]byte
+	log  []string
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	c.log = append(c.log, "read")
+	if len(c.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.data[0])
+	if c.data[0] = c.data[0][n:]; len(c.data[0]) == 0 {
+		c.data = c.data[1:]
+	}
+	return n, nil
+}
+
+func (c *chunks) RecvFile(wire.File, int64, int64) error { return errors.ErrUnsupported }
+func (c *chunks) Discard(int64) error                    { return errors.ErrUnsupported }
+
+// TestBeforeWait: a value may be followed by a message and by nothing else. Who
+// keeps the value must hear of it before the stream is waited for again.
+func TestBeforeWait(t *testing.T) {
+	first := append(frame(0, "\x01\x00\x00\x00"), frame(2, "text")...)
+	s := &chunks{data: [][]byte{first, frame(0, "\x02\x00\x00\x00")}}
+	r := rsync.NewReader(s, true)
+	r.StartMux()
+	r.BeforeWait(func() { s.log = append(s.log, "wait") })
+	for want := int32(1); want <= 2; want++ {
+		if v, err := r.Int(); v != want || err != nil {
+			t.Fatalf("%d, %v, want %d", v, err, want)
+		}
+		s.log = append(s.log, "got")
+	}
+	if got, want := fmt.Sprint(s.log), "[wait read got wait read got]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestMessageChecks(t *testing.T) {
 	i := func(v int32) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(v))) }
 	for _, c := range []struct {

@@ -24,6 +24,7 @@ type readAhead struct {
 	list   bool   // but in a list
 	due    int    // and but for so many, which come before the next body: a frame's header and a value
 	copied int64
+	wait   func() // called before each read of the stream; may be nil
 }
 
 // listing allows reading ahead until the function that it returns is called.
@@ -41,6 +42,9 @@ func (b *readAhead) Read(p []byte) (int, error) {
 			size = listAhead
 		case b.exact:
 			size = b.due
+		}
+		if b.wait != nil {
+			b.wait()
 		}
 		if len(p) >= size {
 			return b.s.Read(p)
@@ -65,6 +69,9 @@ func (b *readAhead) Discard(n int64) error {
 	b.data = b.data[k:]
 	if n == k {
 		return nil
+	}
+	if b.wait != nil {
+		b.wait()
 	}
 	return b.s.Discard(n - k)
 }

@@ -61,6 +61,10 @@ func (r *Reader) CopiedBytes() int64 { return r.s.copied }
 // Buffered returns how many bytes were read ahead and not taken yet.
 func (r *Reader) Buffered() int { return len(r.s.data) }
 
+// BeforeWait has f called before each read of the stream, which may wait for the
+// peer. Bodies are not meant.
+func (r *Reader) BeforeWait(f func()) { r.s.wait = f }
+
 // Protocol returns the version in use.
 func (r *Reader) Protocol() int { return r.proto }
 
