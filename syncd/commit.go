@@ -248,8 +248,8 @@ func (k *sink) complete(j *job) error {
 		}
 	}
 	old := j.cur
-	if old != nil && old.IsDir() {
-		old = nil // its permissions are no file's
+	if old != nil && !old.IsRegular() {
+		old = nil // its permissions are no file's (receiver.c:recv_files)
 	}
 	return k.meta.Apply(j.file, &j.entry, old)
 }
