@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -62,4 +64,46 @@ func TestIgnoreErrors(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPruneArguments prunes below an argument as stock does, which is on a file
+// system as well as a root is.
+func TestPruneArguments(t *testing.T) {
+	dir := t.TempDir()
+	grow := deletionTree(t)
+	for _, name := range []string{"src", "old/src", "other"} {
+		check(t, os.MkdirAll(filepath.Join(dir, name), 0o755))
+	}
+	grow(dir+"/src", dir+"/old/src")
+	writeTree(t, dir, map[string]string{"other/sub/file": "x"})
+	check(t, os.MkdirAll(dir+"/other/empty", 0o755))
+	setTreeTimes(t, dir+"/other")
+	d, b := serveDir(t, dir), beside{dir: dir}
+	for i, options := range []string{"-am --force", "-amx --delete", "-amx --delete --exclude=*.o"} {
+		sync := func(name, to string, command ...string) []string {
+			dst := fmt.Sprint(name, i)
+			mustRun(t, "cp", "-a", dir+"/old", filepath.Join(dir, dst))
+			wantExit(t, run(t, slices.Concat(command, strings.Fields(options), []string{dir + "/src", dir + "/other", to + dst + "/"})...), 0)
+			return slices.Concat(b.tree(t, dst+"/src"), b.tree(t, dst+"/other"))
+		}
+		want := sync("stock", dir+"/", "rsync")
+		diffLines(t, options, sync("local", dir+"/", program, "sync"), want)
+		diffLines(t, options+", pushed", sync("push", d.url("m/"), program, "sync"), want)
+	}
+}
+
+// TestPruneUnreadable does not take a directory for an empty one whose entries
+// can't be looked at: nothing is deleted.
+func TestPruneUnreadable(t *testing.T) {
+	dir := openTempDir(t)
+	src := filepath.Join(dir, "src")
+	writeTree(t, src, map[string]string{"file": "x", "secret/file": "x"})
+	check(t, os.Chmod(filepath.Join(src, "secret"), 0o744))
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: src}}, wrap: asNobody()})
+	dst := filepath.Join(dir, "dst")
+	writeTree(t, dst, map[string]string{"secret/file": "x"})
+	r := here.sync(t, "-m", "--delete", d.url("m/"), dst+"/")
+	wantExit(t, r, 23)
+	wantFile(t, filepath.Join(dst, "secret/file"), "x")
+	wantFile(t, filepath.Join(dst, "file"), "x")
 }

@@ -1,6 +1,8 @@
 package syncd
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -16,7 +18,7 @@ import (
 // prunes reports whether the directory e, which is name in dir and p in the view,
 // is left out. What can't be read is kept: its listing says why.
 func (s *source) prunes(dir *tree.Dir, name, p string, e *wire.Entry) bool {
-	if !s.prune || s.rules.Match(p, true, filter.Receiver) == filter.Exclude {
+	if s.rules.Match(p, true, filter.Receiver) == filter.Exclude {
 		return false
 	}
 	if s.oneFS && e.Dev != s.view.dev(p) {
@@ -34,8 +36,11 @@ func (s *source) prunes(dir *tree.Dir, name, p string, e *wire.Entry) bool {
 	var sub wire.Entry
 	for i := range names.Len() {
 		name := names.Name(i)
-		if d.EntryInto(name, tree.Want{}, &sub) != nil {
+		switch err := d.EntryInto(name, tree.Want{}, &sub); {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
+		case err != nil:
+			return false
 		}
 		below := path.Join(p, name)
 		if s.excluded(below, sub.IsDir()) || sub.IsDir() && s.prunes(d, name, below, &sub) {

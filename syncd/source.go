@@ -192,7 +192,7 @@ func (s *source) add(dir *tree.Dir, dirPath, name string, dtype uint8, want tree
 		if !known && p != "" && s.excluded(p, e.IsDir()) {
 			return true
 		}
-		if e.IsDir() && s.prunes(dir, name, p, e) {
+		if e.IsDir() && s.prune && s.prunes(dir, name, path.Join(dirPath, name), e) {
 			return true
 		}
 		s.see(e)
@@ -240,7 +240,7 @@ func (s *source) pageArgs(l *native.List, want tree.Want, w *native.PageWriter) 
 			w.AddError(a.name, native.Errno(err), cause(err).Error())
 			continue
 		}
-		if s.hides(a.name, e.IsDir()) || e.IsDir() && s.prunesArg(a, &e) {
+		if s.hides(a.name, e.IsDir()) || e.IsDir() && s.prune && s.prunesArg(a, &e) {
 			continue
 		}
 		s.see(&e)
