@@ -89,6 +89,46 @@ func TestStockSeesNothingHidden(t *testing.T) {
 	wantFile(t, filepath.Join(served, "a/secret"), "x")
 }
 
+// TestPushesUseNothingHidden pushes files of which a module hides an equal one
+// where options let it be looked for: it serves for nothing, and stays.
+func TestPushesUseNothingHidden(t *testing.T) {
+	dir := t.TempDir()
+	src, served := filepath.Join(dir, "src"), filepath.Join(dir, "served")
+	randomFile(t, filepath.Join(src, "name-1"), 64<<10, 1)
+	setTimes(t, filepath.Join(src, "name-1"), 1_500_000_000, 0)
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: served, writable: true,
+		keys: `exclude: ["/alt/name-1", "/dst/name-2", "/dst/part/"]`}}})
+	for option, hidden := range map[string]string{
+		"--copy-dest=../alt": "alt/name-1", "--link-dest=../alt": "alt/name-1", "--compare-dest=/alt": "alt/name-1",
+		"--fuzzy": "dst/name-2", "--partial-dir=part": "dst/part/name-1",
+	} {
+		t.Run(option, func(t *testing.T) {
+			for _, age := range []int64{0, 100} { // equal, and a basis for a delta
+				check(t, os.RemoveAll(served))
+				secret := filepath.Join(served, hidden)
+				check(t, os.MkdirAll(filepath.Join(served, "dst"), 0o755))
+				check(t, os.MkdirAll(filepath.Dir(secret), 0o755))
+				mustRun(t, "cp", "-a", filepath.Join(src, "name-1"), secret)
+				setTimes(t, secret, 1_500_000_000-age, 0)
+				s := mustSync(t, option, src+"/", d.url("m/dst/"))
+				if s.LiteralBytes != 64<<10 || s.MatchedBytes != 0 {
+					t.Errorf("%d bytes were sent and %d matched, want %d and none", s.LiteralBytes, s.MatchedBytes, 64<<10)
+				}
+				want, _ := readFile(t, filepath.Join(src, "name-1"))
+				wantFile(t, filepath.Join(served, "dst/name-1"), want)
+				if _, there := readFile(t, secret); !there {
+					t.Errorf("%s is gone", hidden)
+				}
+				check(t, os.RemoveAll(filepath.Join(served, "dst/name-1")))
+				out := mustRun(t, "rsync", "-a", "--stats", option, src+"/", stockURL(d.addr, "m/dst/"))
+				if !strings.Contains(out, "Matched data: 0 bytes") || !strings.Contains(out, "Literal data: 65,536 bytes") {
+					t.Errorf("stock matched:\n%s", out)
+				}
+			}
+		})
+	}
+}
+
 // TestOneListenerForAll has one port serve a native client, a stock client, one
 // that sends garbage, and some that dawdle or never end, at the same time.
 func TestOneListenerForAll(t *testing.T) {

@@ -4,22 +4,28 @@ import (
 	"path"
 
 	"github.com/seed9553035b/syncd/delta"
+	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
 )
 
 // alt is an open AltDest. The planner uses it.
 type alt struct {
-	kind AltKind
-	root *tree.Root
-	dir  *tree.Dir // of the node at hand
-	node *node
+	kind  AltKind
+	root  *tree.Root
+	below string    // its path below the module, as sink.below
+	dir   *tree.Dir // of the node at hand
+	node  *node
 }
 
 // altDir returns the directory of alt i that corresponds to n, nil if there is
-// none. It stays open until the next node's is asked for.
-func (k *sink) altDir(n *node, i int) *tree.Dir {
+// none or the module hides name in it: a client learns much of a file from what
+// need not be sent. It stays open until the next node's is asked for.
+func (k *sink) altDir(n *node, i int, name string) *tree.Dir {
 	a := &k.alts[i]
+	if !k.hidden.Empty() && k.hidden.Excluded(path.Join(a.below, n.path, name), false, filter.Receiver) {
+		return nil
+	}
 	if a.node != n {
 		if a.dir != nil {
 			a.dir.Close()
@@ -48,7 +54,7 @@ func (k *sink) fromAlt(j *job) bool {
 		return false
 	}
 	for i := range k.alts {
-		dir := k.altDir(j.node, i)
+		dir := k.altDir(j.node, i, j.entry.Name)
 		if dir == nil {
 			continue
 		}

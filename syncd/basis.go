@@ -44,7 +44,7 @@ func (k *sink) openBasis(j *job) *tree.File {
 			return f
 		}
 	}
-	if in := k.partialDir(n, false); in != nil {
+	if in := k.partialDir(n, name, false); in != nil {
 		f := try(in, name)
 		in.Close()
 		if f != nil {
@@ -57,7 +57,7 @@ func (k *sink) openBasis(j *job) *tree.File {
 		return f
 	}
 	for i := range k.alts {
-		if f := try(k.altDir(n, i), name); f != nil {
+		if f := try(k.altDir(n, i, name), name); f != nil {
 			return f
 		}
 	}
@@ -69,10 +69,11 @@ func (k *sink) openBasis(j *job) *tree.File {
 	return nil
 }
 
-// partialDir opens the --partial-dir of a directory, nil if there is none.
-func (k *sink) partialDir(n *node, create bool) *tree.Dir {
+// partialDir opens the --partial-dir of a directory for a file, nil if there is
+// none or the module hides what would be the file's there.
+func (k *sink) partialDir(n *node, file string, create bool) *tree.Dir {
 	name := string(k.opt.PartialDir)
-	if name == "" || n.dir == nil {
+	if name == "" || n.dir == nil || k.forbidden(path.Join(n.path, name, file), false) {
 		return nil
 	}
 	d, err := n.dir.OpenDir(name)
@@ -92,7 +93,7 @@ func (k *sink) keep(j *job) {
 		return // half a search has found less than its basis has
 	}
 	if len(k.opt.PartialDir) > 0 {
-		if d := k.partialDir(j.node, true); d != nil {
+		if d := k.partialDir(j.node, j.entry.Name, true); d != nil {
 			if j.err == nil && j.staged.Keep(d, j.entry.Name) == nil {
 				j.staged, j.file = nil, nil
 			}
@@ -116,7 +117,7 @@ func (k *sink) dropPartial(j *job) {
 			k.dropped(j.path(), j.node.dir.RemoveLeftover(name))
 		}
 	}
-	d := k.partialDir(j.node, false)
+	d := k.partialDir(j.node, j.entry.Name, false)
 	if d == nil {
 		return
 	}
@@ -138,7 +139,7 @@ func (k *sink) similar(n *node, e *wire.Entry) string {
 	best, score := "", len(e.Name)/2 // less in common is no relation
 	for i := range n.names.Len() {
 		name := n.names.Name(i)
-		if t := n.names.Type(i); t != fileType && t != unknownType || name == e.Name {
+		if t := n.names.Type(i); t != fileType && t != unknownType || name == e.Name || k.forbidden(n.join(name), false) {
 			continue
 		}
 		cur, err := n.dir.Entry(name, tree.Want{})

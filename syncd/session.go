@@ -425,7 +425,7 @@ func (n *session) openAlt(k *sink, root *tree.Root, dest string, a AltDest) erro
 	if err != nil {
 		return fmt.Errorf("%s-dest %s", a.Kind, describe(p, err))
 	}
-	k.alts = append(k.alts, alt{kind: a.Kind, root: sub})
+	k.alts = append(k.alts, alt{kind: a.Kind, root: sub, below: p})
 	return nil
 }
 
