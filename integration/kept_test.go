@@ -101,3 +101,61 @@ func TestMkPath(t *testing.T) {
 	mustRun(t, "rsync", "-a", "--mkpath", src+"/", stockURL(d.addr, "m/stock/a/b/"))
 	judge(t, src, filepath.Join(dir, "stock/a/b"))
 }
+
+// TestClosedDirectories has an ordinary user work in directories of his that he
+// can't write to: they keep their modes, whether or not modes are kept.
+func TestClosedDirectories(t *testing.T) {
+	dir := openTempDir(t)
+	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
+	writeTree(t, src, map[string]string{"d/new": "new", "d/changed": "new", "d/sub/new": "new", "e/same": "x"})
+	setTreeTimes(t, src)
+	local := func(t *testing.T) []string { return []string{src + "/", dst + "/"} }
+	pull := func(t *testing.T) []string { return []string{serveDir(t, src).url("m/"), dst + "/"} }
+	check(t, os.Mkdir(dst, 0o755))
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: dst, writable: true}}, wrap: asNobody()})
+	push := func(*testing.T) []string { return []string{src + "/", d.url("m/")} }
+	for name, way := range map[string]func(*testing.T) []string{"local": local, "pull": pull, "push": push} {
+		for options, mode := range map[string]os.FileMode{"-rt --delete": 0o500, "-a --no-perms --delete": 0o500, "-a --delete": 0o755} {
+			t.Run(name+" "+options, func(t *testing.T) {
+				writeTree(t, dst, map[string]string{"d/changed": "old", "d/gone": "x", "d/sub/gone": "x", "e/same": "x", "e/gone": "x"})
+				dirs := []string{"d/sub", "d", "e"}
+				mustRun(t, "chown", "-R", "nobody:nogroup", dst)
+				for _, d := range dirs {
+					check(t, os.Chmod(filepath.Join(dst, d), 0o500))
+				}
+				args := append(strings.Fields(options), way(t)...)
+				wantExit(t, run(t, asNobody(syncArgs(args...)...)...), 0)
+				judge(t, src, dst, "--no-owner", "--no-group", "--no-perms", "--omit-dir-times")
+				for _, d := range dirs {
+					st, err := os.Stat(filepath.Join(dst, d))
+					check(t, err)
+					if st.Mode().Perm() != mode {
+						t.Errorf("%s has the mode %v, want %v", d, st.Mode().Perm(), mode)
+					}
+				}
+				check(t, os.RemoveAll(filepath.Join(dst, "d")))
+				check(t, os.RemoveAll(filepath.Join(dst, "e")))
+			})
+		}
+	}
+}
+
+// TestOwnersMappedOnce deletes in a directory without maps of owners being held
+// against an owner that is the result of one.
+func TestOwnersMappedOnce(t *testing.T) {
+	dir := t.TempDir()
+	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
+	writeTree(t, src, map[string]string{"d/file": "x"})
+	writeTree(t, dst, map[string]string{"d/gone": "x"})
+	check(t, os.Chown(filepath.Join(src, "d"), 5, 5))
+	check(t, os.Chmod(filepath.Join(src, "d"), 0o500))
+	mustSync(t, "--delete", "--usermap=5:6,6:7", "--groupmap=5:6,6:7", src+"/", dst+"/")
+	var st unix.Stat_t
+	check(t, unix.Stat(filepath.Join(dst, "d"), &st))
+	if st.Uid != 6 || st.Gid != 6 || st.Mode&0o7777 != 0o500 {
+		t.Errorf("owner %d:%d, mode %o; want 6:6, 500", st.Uid, st.Gid, st.Mode&0o7777)
+	}
+	if _, there := readFile(t, filepath.Join(dst, "d/gone")); there {
+		t.Error("what the source lacks is there")
+	}
+}

@@ -367,6 +367,9 @@ func (k *sink) finishMeta(n *node) {
 	var cur wire.Entry
 	if n.cur != nil && n.dir.EntryInto(".", k.meta.Want(), &cur) == nil {
 		now = &cur
+		if n.cur.Mode&0o700 != 0o700 {
+			cur.Mode = n.cur.Mode // before openUp: what it has without --perms
+		}
 	}
 	if err := k.meta.ApplyAt(n.dir, ".", &n.entry, now); err != nil {
 		k.failed(n.path, err)

@@ -467,14 +467,10 @@ func (k *sink) openExisting(c *node) (err error) {
 		k.item(c.path, &c.entry, item{update: '.', change: d}, "")
 	}
 	if !k.opt.DryRun && c.cur.Mode&0o700 != 0o700 {
-		// A directory that its owner can't write to: its own mode comes back
-		// when it is finished. Without the right to do so, what is done in it
-		// fails and says why.
-		open := *c.cur
-		open.Mode |= 0o700
-		if k.meta.ApplyAt(c.parent.dir, c.entry.Name, &open, c.cur) == nil {
-			c.cur, c.touched = &open, true
-		}
+		// A directory that its owner can't write to: finishMeta gives its own
+		// mode back. Without the right to do so, what is done in it fails and
+		// says why.
+		c.touched = openUp(c.parent.dir, c.entry.Name, c.cur) == nil || c.touched
 	}
 	if c.dir, err = c.parent.dir.OpenDir(c.entry.Name); err != nil {
 		return err

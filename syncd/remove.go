@@ -80,9 +80,8 @@ func (k *sink) deleteOne(kind byte, in, name string, visit tree.Visit) error {
 	if err := dir.EntryInto(".", tree.Want{}, &before); err != nil {
 		return err
 	}
-	open := before
-	if open.Mode |= 0o700; open.Mode != before.Mode {
-		_ = k.meta.ApplyAt(dir, ".", &open, &before) // the removal says what is missing
+	if before.Mode&0o700 != 0o700 {
+		_ = openUp(dir, ".", &before) // the removal says what is missing
 	}
 	if kind == spoolLeftover {
 		err = dir.RemoveLeftover(name)
@@ -95,6 +94,14 @@ func (k *sink) deleteOne(kind byte, in, name string, visit tree.Visit) error {
 	}
 	times := tree.Meta{Times: kind == spoolLeftover || !k.meta.OmitDirTimes, Perms: true}
 	return errors.Join(err, times.ApplyAt(dir, ".", &before, &after))
+}
+
+// openUp lets the owner of a directory work in it, whatever the run keeps: it
+// changes the mode and nothing else.
+func openUp(dir *tree.Dir, name string, cur *wire.Entry) error {
+	open := *cur
+	open.Mode |= 0o700
+	return (&tree.Meta{Perms: true}).ApplyAt(dir, name, &open, cur)
 }
 
 // protected reports whether a filter keeps a path from being deleted.
