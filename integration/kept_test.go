@@ -74,7 +74,8 @@ func TestChanged(t *testing.T) {
 	for _, options := range []string{
 		"--chmod=Dg+s,Fo-rwx", "--chmod=ugo=rwX", "--chmod=F600 --chmod=D711", "--no-p --chmod=a+w", "-n --chmod=go-w",
 		"--chown=1234:4321", "--chown=:4321", "--chown=daemon", "--chown=bin:daemon", "--usermap=0:7,daemon:8,b*:9,*:10", "--usermap=1-2:bin",
-		"--groupmap=0-3:77,*:78", "--usermap=:99", "--numeric-ids --usermap=0:5,*:6", "--usermap=54321:daemon --groupmap=*:sys --numeric-ids",
+		"--groupmap=0-3:77,*:78", "--no-o --no-g --chown=1234:4321", "--chown=1234:4321 --no-o", "--no-o --no-g --usermap=*:7 --chmod=o=", "--groupmap=*:78 --no-g",
+		"--usermap=:99", "--numeric-ids --usermap=0:5,*:6", "--usermap=54321:daemon --groupmap=*:sys --numeric-ids",
 	} {
 		t.Run(options, func(t *testing.T) { b.run(t, strings.Fields(options)...) })
 	}

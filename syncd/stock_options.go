@@ -199,7 +199,13 @@ func (o *Options) pushArgs(a *rsync.Args) {
 	a.Existing, a.IgnoreExisting, a.SizeOnly = o.Existing, o.IgnoreExisting, o.SizeOnly
 	a.MinSize, a.MaxSize = o.MinSize, o.MaxSize
 	a.OmitDirTimes, a.OmitLinkTimes = o.OmitDirTimes, o.OmitLinkTimes
-	a.UserMap, a.GroupMap, a.MkPath = o.UserMap, o.GroupMap, o.MkPath
+	a.MkPath = o.MkPath
+	if !o.NoOwner { // which the map would turn on
+		a.UserMap = o.UserMap
+	}
+	if !o.NoGroup {
+		a.GroupMap = o.GroupMap
+	}
 	a.Fsync = o.Fsync == FsyncCommit || o.Fsync == FsyncFile
 	if o.WholeFile {
 		a.WholeFile = rsync.On

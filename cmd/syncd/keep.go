@@ -91,9 +91,9 @@ func (f *syncFlags) keepFlags(fl *pflag.FlagSet) {
 	fl.BoolVarP(&f.opt.OmitDirTimes, "omit-dir-times", "O", false, "do not keep times of directories")
 	fl.BoolVarP(&f.opt.OmitLinkTimes, "omit-link-times", "J", false, "do not keep times of symlinks")
 	fl.Var(&chmodFlag{&f.chmod}, "chmod", "change permissions by `RULES` such as Dg+s,go-w; may be repeated")
-	fl.StringVar(&f.chown, "chown", "", "have all belong to `USER:GROUP`, or one of them")
-	fl.StringVar(&f.opt.UserMap, "usermap", "", "have users become others by `RULES` FROM:TO, the first that matches; from names, *, numbers")
-	fl.StringVar(&f.opt.GroupMap, "groupmap", "", "the same for groups")
+	fl.Var(&ownersFlag{&f.keeping, 0, &f.chown}, "chown", "have all belong to `USER:GROUP`, or one of them; implies --owner, --group")
+	fl.Var(&ownersFlag{&f.keeping, keepOwner, &f.opt.UserMap}, "usermap", "have users become others by `RULES` FROM:TO, the first that matches; from names, *, numbers")
+	fl.Var(&ownersFlag{&f.keeping, keepGroup, &f.opt.GroupMap}, "groupmap", "the same for groups")
 	fl.BoolVar(&f.opt.SafeLinks, "safe-links", false, "leave out symlinks that lead out of the tree")
 }
 
@@ -135,6 +135,38 @@ func (f *syncFlags) takeOwners(o *syncd.Options) error {
 	}
 	return nil
 }
+
+// ownersFlag is one of the options that map owners. As with rsync it has what it
+// maps be kept, unless an option behind it turns that off.
+type ownersFlag struct {
+	k    *keeping
+	what kept // 0: what the value of --chown names
+	to   *string
+}
+
+// Set implements pflag.Value.
+func (f *ownersFlag) Set(s string) error {
+	what := f.what
+	if what == 0 {
+		user, group, _ := strings.Cut(s, ":")
+		if user != "" {
+			what |= keepOwner
+		}
+		if group != "" {
+			what |= keepGroup
+		}
+	}
+	*f.to = s
+	f.k.set |= what
+	f.k.off &^= what
+	return nil
+}
+
+// String implements pflag.Value.
+func (f *ownersFlag) String() string { return "" }
+
+// Type implements pflag.Value.
+func (f *ownersFlag) Type() string { return "OWNERS" }
 
 // chmodFlag is a flag that appends to the changes of permissions.
 type chmodFlag struct{ all *string }
