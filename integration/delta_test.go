@@ -222,6 +222,37 @@ func TestAltDests(t *testing.T) {
 	}
 }
 
+// TestAltDestsOfOneFile has a file that gets another name be looked for beside
+// the directory that it goes into, not beside itself.
+func TestAltDestsOfOneFile(t *testing.T) {
+	top := openTempDir(t)
+	writeTree(t, top, map[string]string{"src/file": "same", "old/new": "same"})
+	for _, p := range []string{"src/file", "old/new"} {
+		setTimes(t, filepath.Join(top, p), 1_500_000_000, 0)
+	}
+	shell := filepath.Join(top, "sh")
+	check(t, os.WriteFile(shell, []byte("#!/bin/sh\nshift\nexec sh -c \"$*\"\n"), 0o755))
+	d := serveDir(t, top)
+	from, to := filepath.Join(top, "src/file"), filepath.Join(top, "dst/new")
+	for name, command := range map[string][]string{
+		"local": {program, "sync", from, to},
+		"pull":  {program, "sync", d.url("m/src/file"), to},
+		"push":  {program, "sync", from, d.url("m/dst/new")},
+		"stock": {"rsync", "-a", "-e", shell, "--rsync-path=" + program, from, "host:" + to},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check(t, os.RemoveAll(filepath.Dir(to)))
+			check(t, os.Mkdir(filepath.Dir(to), 0o755))
+			mustRun(t, append(command, "--link-dest=../old")...)
+			var st syscall.Stat_t
+			check(t, syscall.Stat(to, &st))
+			if st.Nlink != 2 {
+				t.Errorf("%d links, want 2", st.Nlink)
+			}
+		})
+	}
+}
+
 // TestPartial interrupts a transfer and goes on from what was kept.
 func TestPartial(t *testing.T) {
 	src := t.TempDir()

@@ -97,7 +97,7 @@ func shellServer(p *stockPeer, stats *Stats) *stockServer {
 		alt: func(k *sink, _ string, a AltDest) error {
 			path := string(a.Path)
 			if !filepath.IsAbs(path) {
-				path = filepath.Join(t.Dest.Path, path)
+				path = filepath.Join(t.into, path)
 			}
 			root, err := tree.OpenRoot(path, false)
 			if err == nil {

@@ -191,7 +191,7 @@ func (t *Transfer) openAlts(k *sink) error {
 	for _, a := range t.Options.AltDests {
 		p := string(a.Path)
 		if !filepath.IsAbs(p) {
-			p = filepath.Join(t.Dest.Path, p)
+			p = filepath.Join(t.into, p)
 		}
 		root, err := tree.OpenRoot(p, false)
 		if err != nil {
