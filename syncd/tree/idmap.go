@@ -17,7 +17,7 @@ type IDMap []idRule
 // An idRule matches names or numbers.
 type idRule struct {
 	byName    bool
-	pattern   string // path.Match's; "" is for owners without a name
+	pattern   string // path.Match's, see matchPattern; "" is for owners without a name
 	low, high uint32
 	to        string
 	id        uint32 // of to
@@ -48,10 +48,11 @@ func ParseIDMap(text string) (IDMap, error) {
 
 func parseIDs(from string) (r idRule, err error) {
 	if from == "" || from[0] < '0' || from[0] > '9' {
-		if _, err := path.Match(from, ""); err != nil {
+		pattern := matchPattern(from)
+		if _, err := path.Match(pattern, ""); err != nil {
 			return r, fmt.Errorf("%q is no pattern", from)
 		}
-		return idRule{byName: true, pattern: from}, nil
+		return idRule{byName: true, pattern: pattern}, nil
 	}
 	low, high, isRange := strings.Cut(from, "-")
 	if !isRange {
@@ -71,6 +72,27 @@ func parseIDs(from string) (r idRule, err error) {
 		return r, fmt.Errorf("%s is above %s", low, high)
 	}
 	return r, nil
+}
+
+// matchPattern turns a pattern of rsync's (wildmatch.c:dowild) into one of
+// path.Match, which knows "[^" only.
+func matchPattern(text string) string {
+	b := []byte(text)
+	inClass := false
+	for i := 0; i < len(b); i++ {
+		switch {
+		case b[i] == '\\':
+			i++
+		case inClass:
+			inClass = b[i] != ']'
+		case b[i] == '[':
+			inClass = true
+			if i+1 < len(b) && b[i+1] == '!' {
+				b[i+1] = '^'
+			}
+		}
+	}
+	return string(b)
 }
 
 // ResolveUsers looks the users up that m's rules lead to.

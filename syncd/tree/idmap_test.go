@@ -3,7 +3,7 @@ package tree
 import "testing"
 
 func TestIDMap(t *testing.T) {
-	m, err := ParseIDMap("0:7,root:8,b?n:9,1-3:10,*x:11,:12,5:13")
+	m, err := ParseIDMap(`0:7,root:8,b?n:9,1-3:10,*x:11,:12,5:13,[!a-y]oot:14,\[!c:15,[ab!]c:16,[^c][[!]:17`)
 	must(t, err)
 	must(t, m.ResolveUsers())
 	for _, c := range []struct {
@@ -14,6 +14,7 @@ func TestIDMap(t *testing.T) {
 	}{
 		{0, "root", 7, true}, {4, "root", 8, true}, {2, "bin", 9, true}, {2, "sys", 10, true}, {3, "", 10, true}, {4, "maxx", 11, true},
 		{4, "", 12, true}, {5, "five", 13, true}, {6, "seven", 0, false},
+		{7, "zoot", 14, true}, {7, "boot", 0, false}, {7, "[!c", 15, true}, {7, "!c", 16, true}, {7, "b[", 17, true}, {7, "c[", 0, false},
 	} {
 		if to, ok := m.find(c.id, c.name); to != c.to || ok != c.ok {
 			t.Errorf("%d %q: %d, %t; want %d, %t", c.id, c.name, to, ok, c.to, c.ok)
