@@ -3,8 +3,10 @@ package syncd
 import (
 	"math"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/rsync"
@@ -131,6 +133,12 @@ func (t *Transfer) stockArgs(pull bool) (*rsync.Args, error) {
 	if o.BlockSize > maxStockBlock {
 		return nil, Exitf(ExitUsage, "a block size of %d is more than the %d that rsync takes", o.BlockSize, maxStockBlock)
 	}
+	if t.Digest != delta.XXH3128 {
+		return nil, Exitf(ExitUnsupported, "--digest is of our own dialect: with rsync --checksum-choice says what verifies")
+	}
+	if !pull && o.SkipCompress != nil {
+		return nil, Exitf(ExitUnsupported, "--skip-compress is not supported in a push to rsync")
+	}
 	a := o.stockArgs(pull)
 	a.Timeout = int(t.Timeout / time.Second)
 	if c := t.Stock.Compress; c != "" {
@@ -183,7 +191,9 @@ func (o *Options) stockArgs(pull bool) *rsync.Args {
 			a.CompressLevel = &o.Level
 		}
 	}
-	if !pull {
+	if pull {
+		a.SkipCompress = strings.Join(o.SkipCompress, "/")
+	} else {
 		o.pushArgs(a)
 	}
 	return a

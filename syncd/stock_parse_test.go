@@ -170,3 +170,12 @@ func TestItemLines(t *testing.T) {
 		}
 	}
 }
+
+// TestSkipCompressSaid has a stock source be told what it need not compress.
+func TestSkipCompressSaid(t *testing.T) {
+	o := Options{SkipCompress: []string{"gz", "zip"}}
+	head, tail := o.stockArgs(true).Build(rsync.MaxProtocol)
+	if all := append(head, tail...); !slices.Contains(all, "--skip-compress=gz/zip") {
+		t.Errorf("a source is told %q", all)
+	}
+}

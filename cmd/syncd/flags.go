@@ -56,6 +56,28 @@ func (r *rule) String() string { return "" }
 // Type implements pflag.Value.
 func (r *rule) Type() string { return "PATTERN" }
 
+// onceFlag is a flag that means more to rsync if it is given twice, which we do
+// not do.
+type onceFlag struct{ on *bool }
+
+// Set implements pflag.Value.
+func (f *onceFlag) Set(s string) error {
+	switch {
+	case s != "true":
+		return fmt.Errorf("it takes no value")
+	case *f.on:
+		return fmt.Errorf("given twice it means more, which is not supported")
+	}
+	*f.on = true
+	return nil
+}
+
+// String implements pflag.Value.
+func (f *onceFlag) String() string { return "" }
+
+// Type implements pflag.Value.
+func (f *onceFlag) Type() string { return "bool" }
+
 // altDest is a flag that appends to the list of directories to compare with.
 type altDest struct {
 	list *[]syncd.AltDest

@@ -108,12 +108,12 @@ func (f *syncFlags) register(c *cobra.Command) {
 	fl.BoolVar(&f.opt.AppendVerify, "append-verify", false, "like --append, and verify the whole file")
 	fl.BoolVar(&f.opt.Partial, "partial", false, "keep, hidden, what has arrived also of a file below 8 MiB, or for which the disk was full")
 	fl.StringVar(&f.partialDir, "partial-dir", "", "keep it in the directory `NAME` beside the file")
-	fl.BoolVarP(&f.opt.Fuzzy, "fuzzy", "y", false, "use a file of a similar name if there is none of that name")
+	fl.VarPF(&onceFlag{&f.opt.Fuzzy}, "fuzzy", "y", "use a file of a similar name if there is none of that name").NoOptDefVal = "true"
 	fl.Var(&altDest{&f.opt.AltDests, syncd.CompareDest}, "compare-dest", "leave out files that `DIR` has; may be repeated, as the next two")
 	fl.Var(&altDest{&f.opt.AltDests, syncd.CopyDest}, "copy-dest", "copy files that `DIR` has from there")
 	fl.Var(&altDest{&f.opt.AltDests, syncd.LinkDest}, "link-dest", "make hard links to files that `DIR` has")
 	fl.BoolVar(&f.opt.MkPath, "mkpath", false, "make all directories on the way to DST")
-	fl.BoolVarP(&f.opt.OneFS, "one-file-system", "x", false, "do not enter mount points")
+	fl.VarPF(&onceFlag{&f.opt.OneFS}, "one-file-system", "x", "do not enter mount points").NoOptDefVal = "true"
 	f.deletions(fl)
 	f.backups(fl)
 	fl.Var(&rule{&f.filter, ruleExclude}, "exclude", "leave out what matches `PATTERN`")
