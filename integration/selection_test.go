@@ -95,3 +95,23 @@ func TestSelectionOfLinks(t *testing.T) {
 		t.Run(options, func(t *testing.T) { b.run(t, strings.Fields(options)...) })
 	}
 }
+
+// TestOnlyDelete deletes what the source lacks, although a file that is to stay
+// stands where the source has a directory, if nothing is to be made in any case.
+func TestOnlyDelete(t *testing.T) {
+	dir := t.TempDir()
+	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
+	writeTree(t, src, map[string]string{"way/file": "x", "z/file": "x"})
+	ways(t, src, dst, func(t *testing.T, sync func(...string) result) {
+		for _, options := range []string{"--ignore-existing --delete", "--existing --ignore-existing --delete"} {
+			writeTree(t, dst, map[string]string{"way": "x", "gone": "x", "z/gone": "x"})
+			wantExit(t, sync(strings.Fields(options)...), 23)
+			wantFile(t, filepath.Join(dst, "way"), "x")
+			for _, name := range []string{"gone", "z/gone"} {
+				if _, there := readFile(t, filepath.Join(dst, name)); there != (options[2] == 'i') {
+					t.Errorf("%s: %s is there: %t", options, name, there)
+				}
+			}
+		}
+	})
+}

@@ -392,7 +392,9 @@ func (k *sink) enter() error {
 	if err := k.openNode(c); err != nil {
 		if !errors.Is(err, errPassedOver) {
 			k.failed(c.path, err)
-			k.noDeletes.Store(true)
+			if !k.opt.Existing || !errors.Is(err, errStays) {
+				k.noDeletes.Store(true)
+			}
 		}
 		c.entry.Name = "" // nothing to finish
 		k.release(c)

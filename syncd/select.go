@@ -30,14 +30,18 @@ func (k *sink) passesOver(p string, e, cur *wire.Entry) bool {
 	return e.Size < k.opt.MinSize || k.opt.MaxSize != nil && e.Size > *k.opt.MaxSize
 }
 
-// passesDir is passesOver for a directory; cur is what has its name. That it
-// can't be entered is an error where other files would take its place.
+// errStays says that a directory can't be made, since what stands in its place is
+// to stay. That is a failure, but with --existing nothing new was to be made in any
+// case: such a run is there to delete, and does.
+var errStays = errors.New("what is no directory stands in its place, and --ignore-existing keeps that")
+
+// passesDir is passesOver for a directory; cur is what has its name.
 func (k *sink) passesDir(cur *wire.Entry) error {
 	switch {
 	case k.opt.Existing && cur == nil:
 		return errPassedOver
 	case k.opt.IgnoreExisting && cur != nil && !cur.IsDir():
-		return errors.New("what is no directory stands in its place, and --ignore-existing keeps that")
+		return errStays
 	}
 	return nil
 }
