@@ -18,7 +18,7 @@ func TestMaxDelete(t *testing.T) {
 	for i := range 5 {
 		writeFile(t, filepath.Join(dst, fmt.Sprint("extra", i)), "x")
 	}
-	for _, c := range []struct{ limit, exit, left int }{{0, 25, 5}, {2, 25, 3}, {3, 0, 0}} {
+	for _, c := range []struct{ limit, exit, left int }{{-1, 25, 5}, {0, 25, 5}, {2, 25, 3}, {3, 0, 0}} {
 		r := here.sync(t, "--delete", fmt.Sprint("--max-delete=", c.limit), src+"/", dst+"/")
 		wantExit(t, r, c.exit)
 		if left := strings.Count(names(t, dst), "extra"); left != c.left {

@@ -35,10 +35,8 @@ func (f *syncFlags) deletions(fl *pflag.FlagSet) {
 // takeDeletions completes o by those that mean more than their own field.
 func (f *syncFlags) takeDeletions(c *cobra.Command, o *syncd.Options) error {
 	if c.Flags().Changed("max-delete") {
-		if f.maxDelete < 0 {
-			return fmt.Errorf("--max-delete: %d is negative", f.maxDelete)
-		}
-		o.MaxDelete = &f.maxDelete
+		limit := max(f.maxDelete, 0) // -1 is how old versions of rsync are told 0
+		o.MaxDelete = &limit
 	}
 	o.Delete = o.Delete || o.DeleteExcluded || o.DeleteWhen != ""
 	return nil

@@ -132,8 +132,11 @@ func parseSize(s string) (int64, error) {
 func parseUnits(s string, plain float64) (int64, error) {
 	bad := fmt.Errorf("%q is no number such as 500, 1.5M or 2GB", s)
 	digits := strings.TrimRight(s, "KMGTkmgtiBb")
+	if strings.Trim(digits, "0123456789.") != "" {
+		return 0, bad // ParseFloat takes more: exponents, underscores, Inf
+	}
 	v, err := strconv.ParseFloat(digits, 64)
-	if err != nil || v < 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+	if err != nil {
 		return 0, bad
 	}
 	suffix := strings.ToUpper(s[len(digits):])
