@@ -110,6 +110,43 @@ func TestBackupsHideNothing(t *testing.T) {
 	}
 }
 
+// TestBackupsAreNotTheFiles has the directory for backups be the destination,
+// however it is reached: nothing is replaced or deleted that would have no backup.
+func TestBackupsAreNotTheFiles(t *testing.T) {
+	dir := t.TempDir()
+	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
+	writeTree(t, src, map[string]string{"changed": "new"})
+	check(t, os.Symlink("dst", filepath.Join(dir, "link")))
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: dst, writable: true}}})
+	local := []string{program, "sync", src + "/", dst + "/"}
+	push := []string{program, "sync", src + "/", d.url("m/")}
+	stock := []string{"rsync", "-a", src + "/", stockURL(d.addr, "m/")}
+	for _, c := range []struct {
+		name, place string
+		command     []string
+		code        int
+	}{
+		{"the same", ".", local, 1}, {"the same by its name", "../dst", local, 23}, {"absolute", dst, local, 23}, {"by a symlink", "../link", local, 23},
+		{"the module", "/", push, 23}, {"the module, for stock", "/", stock, 23},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			writeTree(t, dst, map[string]string{"changed": "old one", "gone": "old"})
+			r := run(t, append(c.command, "--delete", "--backup-dir="+c.place)...)
+			wantExit(t, r, c.code)
+			if !strings.Contains(r.stderr, "need a --suffix") {
+				t.Errorf("it does not say what is missing:\n%s", r.stderr)
+			}
+			wantFile(t, filepath.Join(dst, "changed"), "old one")
+			wantFile(t, filepath.Join(dst, "gone"), "old")
+			mustRun(t, append(c.command, "--delete", "--backup-dir="+c.place, "--suffix=.1")...)
+			wantFile(t, filepath.Join(dst, "changed.1"), "old one")
+			wantFile(t, filepath.Join(dst, "gone.1"), "old")
+			check(t, os.Remove(filepath.Join(dst, "changed.1")))
+			check(t, os.Remove(filepath.Join(dst, "gone.1")))
+		})
+	}
+}
+
 // TestBackupsComeFirst sees in the system calls that an old file has its second
 // name before the new one gets the first, and that what is deleted is renamed: a
 // crash at any moment leaves the old content under a name.

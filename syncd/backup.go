@@ -223,6 +223,9 @@ func (k *sink) backupDir(p string) (*tree.Dir, error) {
 		if b.root, err = b.open(); err != nil {
 			return nil, err
 		}
+		if err := k.checkBackupRoot(); err != nil {
+			return nil, err
+		}
 	}
 	d, err := b.root.Dir(p)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -236,6 +239,38 @@ func (k *sink) backupDir(p string) (*tree.Dir, error) {
 	}
 	b.dir, b.at = d, p
 	return d, nil
+}
+
+// checkBackupRoot refuses the tree itself as the directory for backups under their
+// files' own names, by whatever path it was reached: each would be the file.
+func (k *sink) checkBackupRoot() (err error) {
+	b := k.backup
+	if b.suffix != "" {
+		return nil
+	}
+	var at [2]wire.Entry
+	for i, r := range []*tree.Root{k.root, b.root} {
+		d, err := r.Dir("")
+		if err == nil {
+			err = d.EntryInto(".", tree.Want{}, &at[i])
+			d.Close()
+		}
+		if err != nil {
+			return errors.Join(err, b.dropRoot())
+		}
+	}
+	if at[0].Dev == at[1].Dev && at[0].Ino == at[1].Ino {
+		err = &fs.PathError{Op: "back up in", Path: b.root.Path(), Err: errors.New("this is the destination itself, where backups need a --suffix")}
+		return errors.Join(err, b.dropRoot())
+	}
+	return nil
+}
+
+// dropRoot has the next backup open the directory again.
+func (b *backups) dropRoot() error {
+	err := b.root.Close()
+	b.root = nil
+	return err
 }
 
 // makeBackupDir makes the directories on the way to p that are not there.

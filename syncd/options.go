@@ -1,8 +1,10 @@
 package syncd
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"path"
 	"strings"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -161,6 +163,9 @@ func (o *Options) Validate() error {
 	}
 	if strings.Contains(o.Suffix, "/") || !o.Backup && len(o.BackupDir) > 0 {
 		return fmt.Errorf("a backup's suffix %q has a slash, or there is a backup-dir without backup", o.Suffix)
+	}
+	if o.Backup && o.suffix() == "" && path.Clean(string(o.BackupDir)) == "." {
+		return errors.New("--backup-dir is the destination itself, where backups need a --suffix")
 	}
 	if o.ACLs && o.NoPerms {
 		return fmt.Errorf("ACLs are not kept without permissions")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -74,8 +75,15 @@ func (f *syncFlags) backups(fl *pflag.FlagSet) {
 }
 
 // takeBackups completes o. As with rsync, backups beside their files are not
-// deleted, and times of directories that get them are not kept.
-func (f *syncFlags) takeBackups(o *syncd.Options) error {
+// deleted, times of directories that get them are not kept, and nothing stands for
+// a default.
+func (f *syncFlags) takeBackups(c *cobra.Command, o *syncd.Options) error {
+	switch changed := c.Flags().Changed; {
+	case changed("backup-dir") && f.backupDir == "":
+		return errors.New("--backup-dir is empty: name a directory")
+	case changed("suffix") && o.Suffix == "" && o.Backup && f.backupDir == "":
+		return errors.New("--suffix is empty: without a --backup-dir, backups need one")
+	}
 	if f.backupDir != "" {
 		o.Backup, o.BackupDir = true, []byte(f.backupDir)
 	}

@@ -242,7 +242,7 @@ func (f *syncFlags) transfer(c *cobra.Command, args []string) (t *syncd.Transfer
 	}
 	f.filter.DeleteExcluded = t.Options.DeleteExcluded
 	t.Options.Fsync = syncd.Fsync(f.fsync)
-	if err := f.takeBackups(&t.Options); err != nil {
+	if err := f.takeBackups(c, &t.Options); err != nil {
 		return usage(err)
 	}
 	if err := t.Options.Validate(); err != nil {
