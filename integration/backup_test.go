@@ -110,6 +110,26 @@ func TestBackupsHideNothing(t *testing.T) {
 	}
 }
 
+// TestBackupsAreFilesToRules has a module hide all files but some: that it shows
+// directories of any name makes no place for a backup.
+func TestBackupsAreFilesToRules(t *testing.T) {
+	dir := t.TempDir()
+	src, served := filepath.Join(dir, "src"), filepath.Join(dir, "served")
+	writeTree(t, src, map[string]string{"a.txt": "new"})
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: served, writable: true, keys: `include: ["*/", "*.txt"], exclude: ["*"]`}}})
+	for name, command := range map[string][]string{
+		"native": {program, "sync", "-I", src + "/", d.url("m/")}, "stock": {"rsync", "-aI", src + "/", stockURL(d.addr, "m/")},
+	} {
+		writeTree(t, served, map[string]string{"a.txt": "old", "a.txt.conf": "hidden"})
+		for _, place := range []string{"--backup-dir=/", "--backup-dir=kept/.."} {
+			t.Log(name, place)
+			wantExit(t, run(t, append(command, "-b", "--suffix=.conf", place)...), 23)
+			wantFile(t, filepath.Join(served, "a.txt.conf"), "hidden")
+			wantFile(t, filepath.Join(served, "a.txt"), "old")
+		}
+	}
+}
+
 // TestBackupsAreNotTheFiles has the directory for backups be the destination,
 // however it is reached: nothing is replaced or deleted that would have no backup.
 func TestBackupsAreNotTheFiles(t *testing.T) {

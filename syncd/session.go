@@ -456,7 +456,10 @@ func (n *session) backups(root *tree.Root, dest string, o *Options) *backups {
 		return root.Sub(p, false)
 	})
 	if b != nil && b.open != nil {
-		b.hides = func(p string) bool { return n.isHidden(path.Join(inModule(dest, string(o.BackupDir)), p)) }
+		in := inModule(dest, string(o.BackupDir))
+		b.hides = func(p string) bool {
+			return n.module.hidden.Excluded(path.Join(in, p), false, filter.Receiver)
+		}
 	}
 	return b
 }
