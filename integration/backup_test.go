@@ -167,6 +167,44 @@ func TestBackupsAreNotTheFiles(t *testing.T) {
 	}
 }
 
+// TestBackupDirStays has runs that delete put backups into the destination, time
+// and again, where nothing but the option says that they are to stay.
+func TestBackupDirStays(t *testing.T) {
+	dir := t.TempDir()
+	src, served := filepath.Join(dir, "src"), filepath.Join(dir, "served")
+	writeTree(t, src, map[string]string{"file": "new", "kept/of the source": "x"})
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: served, writable: true}}})
+	for name, command := range map[string][]string{
+		"local": {program, "sync", "-I", src + "/", served + "/in/"}, "push": {program, "sync", "-I", src + "/", d.url("m/in/")},
+		"stock": {"rsync", "-aI", src + "/", stockURL(d.addr, "m/in/")}, "shell": {"rsync", "-aI", "-e", localShell(t), "--rsync-path=" + program, src + "/", "host:" + served + "/in/"},
+	} {
+		for _, place := range []string{"old/today", "./old//today/", "kept", "../in/old/today", "absolute"} {
+			t.Run(name+" "+place, func(t *testing.T) {
+				in := filepath.Join(served, "in")
+				check(t, os.RemoveAll(in))
+				kept := filepath.Join(in, place)
+				if place == "absolute" {
+					if kept, place = filepath.Join(in, "old"), "/in/old"; name == "local" || name == "shell" {
+						place = filepath.Join(in, "old")
+					}
+				}
+				writeTree(t, in, map[string]string{"file": "old", "dir/gone": "old"})
+				writeTree(t, kept, map[string]string{"earlier": "older"})
+				args := append(command, "--delete", "--backup-dir="+place)
+				if said := mustRun(t, append(args, "-ni")...); strings.Contains(said, "earlier") {
+					t.Errorf("a dry run would delete:\n%s", said)
+				}
+				for range 2 {
+					mustRun(t, args...)
+					wantFile(t, filepath.Join(kept, "dir/gone"), "old")
+					wantFile(t, filepath.Join(kept, "earlier"), "older")
+				}
+				wantFile(t, filepath.Join(kept, "file"), "new")
+			})
+		}
+	}
+}
+
 // TestBackupsComeFirst sees in the system calls that an old file has its second
 // name before the new one gets the first, and that what is deleted is renamed: a
 // crash at any moment leaves the old content under a name.

@@ -22,6 +22,7 @@ const defaultSuffix = "~"
 type backups struct {
 	suffix string
 	open   func() (*tree.Root, error) // --backup-dir, made if need be; nil: beside each file
+	inside string                     // its path in the tree, "" if it is elsewhere
 	hides  func(p string) bool        // whether a module hides a path in there; nil: nothing is hidden
 	copier wire.Copier
 
@@ -36,9 +37,9 @@ type backups struct {
 }
 
 // newBackups returns those of the options; nil without --backup. open is for
-// --backup-dir.
+// --backup-dir. A dry run makes none, but knows what it would not delete.
 func newBackups(o *Options, open func(dir string) (*tree.Root, error)) *backups {
-	if !o.Backup || o.DryRun {
+	if !o.Backup {
 		return nil
 	}
 	b := &backups{suffix: o.suffix(), beside: make(map[string]bool), renewed: make(map[string]bool)}
@@ -46,6 +47,23 @@ func newBackups(o *Options, open func(dir string) (*tree.Root, error)) *backups 
 		b.open = func() (*tree.Root, error) { return open(dir) }
 	}
 	return b
+}
+
+// holds reports whether p is the --backup-dir or something in it: no run deletes
+// the backups that it and those before it have put there.
+func (b *backups) holds(p string) bool {
+	return b != nil && b.inside != "" && (p == b.inside || strings.HasPrefix(p, b.inside+"/"))
+}
+
+// pathInside is where p is in the directory dir, both cleaned alike; "" if it is not.
+func pathInside(dir, p string) string {
+	if dir != "" && dir != "/" {
+		var ok bool
+		if p, ok = strings.CutPrefix(p, dir); !ok || !strings.HasPrefix(p, "/") {
+			return ""
+		}
+	}
+	return strings.TrimPrefix(p, "/")
 }
 
 func (b *backups) close() {

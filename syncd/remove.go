@@ -104,9 +104,10 @@ func openUp(dir *tree.Dir, name string, cur *wire.Entry) error {
 	return (&tree.Meta{Perms: true}).ApplyAt(dir, name, &open, cur)
 }
 
-// protected reports whether a filter keeps a path from being deleted.
+// protected reports whether a filter keeps a path from being deleted, or its being
+// where backups go.
 func (k *sink) protected(p string, isDir bool) bool {
-	return k.rules.Match(p, isDir, filter.Receiver) == filter.Exclude || k.forbidden(p, isDir)
+	return k.rules.Match(p, isDir, filter.Receiver) == filter.Exclude || k.forbidden(p, isDir) || k.backup.holds(p)
 }
 
 // forbidden reports whether the module hides a path from every client.

@@ -457,6 +457,7 @@ func (n *session) backups(root *tree.Root, dest string, o *Options) *backups {
 	})
 	if b != nil && b.open != nil {
 		in := inModule(dest, string(o.BackupDir))
+		b.inside = pathInside(dest, in)
 		b.hides = func(p string) bool {
 			return n.module.hidden.Excluded(path.Join(in, p), false, filter.Receiver)
 		}

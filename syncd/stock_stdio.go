@@ -105,7 +105,7 @@ func shellServer(p *stockPeer, stats *Stats) *stockServer {
 			}
 			return err
 		},
-		backups: func(_ string, o *Options) *backups { return newBackups(o, t.openBackups) },
+		backups: func(string, *Options) *backups { return t.backups() },
 		fsync:   func() Fsync { return t.Options.Fsync },
 		log:     func(native.Note) {},
 	}

@@ -145,7 +145,7 @@ func (t *Transfer) sink(root *tree.Root, up upstream) (*sink, error) {
 		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}
 	return &sink{up: up, root: root, opt: &t.Options, rules: t.Filter, meta: meta, alg: t.Digest,
-		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync, backup: newBackups(&t.Options, t.openBackups)}, nil
+		stats: t.Stats, note: t.Note, fsync: t.Options.Fsync, backup: t.backups()}, nil
 }
 
 // newName is the name that a destination gives to a single file: as with rsync
@@ -203,12 +203,46 @@ func (t *Transfer) openAlts(k *sink) error {
 	return nil
 }
 
+// backups are those of a run on this host.
+func (t *Transfer) backups() *backups {
+	b := newBackups(&t.Options, t.openBackups)
+	if b != nil && b.open != nil {
+		b.inside = pathInside(realPath(t.into), realPath(t.backupDir(string(t.Options.BackupDir))))
+	}
+	return b
+}
+
+// backupDir is where the directory for backups is, which is given relative to the
+// destination.
+func (t *Transfer) backupDir(given string) string {
+	if filepath.IsAbs(given) {
+		return given
+	}
+	return filepath.Join(t.into, given)
+}
+
+// realPath is the absolute path of p without symlinks, as far as it is there.
+func realPath(p string) string {
+	p, err := filepath.Abs(p)
+	if err != nil {
+		return p
+	}
+	rest := ""
+	for at := p; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == "/" {
+			return p
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
+}
+
 // openBackups opens, and makes if need be, the directory for backups: the user's
 // own path, relative to the destination.
 func (t *Transfer) openBackups(dir string) (*tree.Root, error) {
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(t.into, dir)
-	}
+	dir = t.backupDir(dir)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}

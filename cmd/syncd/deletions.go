@@ -70,7 +70,7 @@ func (d *deleteWhen) Type() string { return "bool" }
 // backups are the options about what becomes of that which goes.
 func (f *syncFlags) backups(fl *pflag.FlagSet) {
 	fl.BoolVarP(&f.opt.Backup, "backup", "b", false, "keep what is replaced or deleted, under another name")
-	fl.StringVar(&f.backupDir, "backup-dir", "", "keep it in `DIR`, in directories as in DST; implies --backup")
+	fl.StringVar(&f.backupDir, "backup-dir", "", "keep it in `DIR`, in directories as in DST; implies --backup; never deleted by --delete")
 	fl.StringVar(&f.opt.Suffix, "suffix", "", "`TEXT` behind the names of backups; ~ unless there is a --backup-dir")
 }
 
