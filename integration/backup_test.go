@@ -205,6 +205,33 @@ func TestBackupDirStays(t *testing.T) {
 	}
 }
 
+// TestBackupsAtRisk has rules that let backups be deleted, and keeps those of the
+// run: an older one under the same name was to be deleted.
+func TestBackupsAtRisk(t *testing.T) {
+	dir := t.TempDir()
+	src, served := filepath.Join(dir, "src"), filepath.Join(dir, "served")
+	writeTree(t, src, map[string]string{"dir/changed": "new"})
+	d := serve(t, daemonConfig{modules: []module{{name: "m", path: served, writable: true}}})
+	for name, command := range map[string][]string{
+		"local": {program, "sync", src + "/", served + "/in/"}, "push": {program, "sync", src + "/", d.url("m/in/")}, "stock": {"rsync", "-a", src + "/", stockURL(d.addr, "m/in/")},
+	} {
+		for _, risk := range []string{"--include=*", "--filter=R *", "--delete-excluded"} {
+			t.Run(name+" "+risk, func(t *testing.T) {
+				in := filepath.Join(served, "in")
+				check(t, os.RemoveAll(in))
+				writeTree(t, in, map[string]string{"dir/changed": "the old", "dir/changed~": "older", "dir/other~": "older", "dir/gone": "old", "dir/gone~": "older", "all/gone": "old", "all/gone~": "older"})
+				mustRun(t, append(command, "-b", "--delete", risk)...)
+				wantFile(t, filepath.Join(in, "dir/changed~"), "the old")
+				wantFile(t, filepath.Join(in, "dir/gone~"), "old")
+				wantFile(t, filepath.Join(in, "all/gone~"), "old")
+				if _, there := readFile(t, filepath.Join(in, "dir/other~")); there {
+					t.Error("what is at risk was not deleted")
+				}
+			})
+		}
+	}
+}
+
 // TestBackupsComeFirst sees in the system calls that an old file has its second
 // name before the new one gets the first, and that what is deleted is renamed: a
 // crash at any moment leaves the old content under a name.

@@ -31,8 +31,9 @@ type backups struct {
 	dir    *tree.Dir  // in it, for files of the directory at
 	at     string
 	beside map[string]bool // directories being deleted in which a backup stays
-	// With --delete-excluded nothing protects backups: these have taken the place
-	// of older ones, which were to be deleted.
+	// Those that have taken the place of older ones, which were to be deleted: with
+	// --delete-excluded, or a rule that risks them, nothing else protects them. It
+	// has what a run replaces twice in a row, and with the usual rules nothing.
 	renewed map[string]bool
 }
 
@@ -181,7 +182,7 @@ func (k *sink) save(dir *tree.Dir, p string, e *wire.Entry, give func(to *tree.D
 	} else if k.forbidden(path.Join(p, as), false) {
 		return untaken(p, e, as)
 	}
-	if b.open == nil && k.opt.DeleteExcluded {
+	if b.open == nil && k.opt.Delete && !k.protected(path.Join(p, as), false) {
 		if _, err := to.Entry(as, tree.Want{}); err == nil {
 			b.mu.Lock()
 			b.renewed[path.Join(p, as)] = true
