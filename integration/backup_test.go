@@ -232,6 +232,25 @@ func TestBackupsAtRisk(t *testing.T) {
 	}
 }
 
+// TestBackupsAreSynced sees in the system calls that a backup which is a copy, and
+// the directory that has it, are on disk before the old file loses its name.
+func TestBackupsAreSynced(t *testing.T) {
+	dir := t.TempDir()
+	src, dst, kept := filepath.Join(dir, "src"), filepath.Join(dir, "dst"), mountTmpfs(t, filepath.Join(dir, "kept"), "")
+	writeTree(t, src, map[string]string{"dir/conf": "newer"})
+	for policy, syncs := range map[string]int{"none": 0, "commit": 3, "file": 3} { // the file, the directory, the one above
+		writeTree(t, dst, map[string]string{"dir/conf": "old"})
+		trace, place := filepath.Join(dir, policy), filepath.Join(kept, policy)
+		mustRun(t, "strace", "-f", "-y", "-o", trace, "-e", "trace=fsync,renameat,renameat2", program, "sync", "--fsync="+policy, "--backup-dir="+place, src+"/", dst+"/")
+		calls, _ := readFile(t, trace)
+		before, _, ok := strings.Cut(calls, dst+"/dir>, \"conf\"")
+		if got := len(regexp.MustCompile(`fsync\(\d+<`+regexp.QuoteMeta(kept)).FindAllString(before, -1)); !ok || got != syncs {
+			t.Errorf("%s: %d syncs before the old file is replaced, want %d:\n%s", policy, got, syncs, calls)
+		}
+		wantFile(t, filepath.Join(place, "dir/conf"), "old")
+	}
+}
+
 // TestBackupsComeFirst sees in the system calls that an old file has its second
 // name before the new one gets the first, and that what is deleted is renamed: a
 // crash at any moment leaves the old content under a name.

@@ -205,8 +205,17 @@ func (k *sink) copied() *tree.Meta {
 	return &tree.Meta{Perms: true, Owner: true, Group: true, Times: true, NumericIDs: true, Xattrs: k.meta.Xattrs, ACLs: k.meta.ACLs}
 }
 
-// copyTo makes a copy of e, an entry of dir.
+// copyTo makes a copy of e, an entry of dir. Unless nothing is synced it is on disk
+// before the file loses its name: on another file system nothing else orders the two.
 func (k *sink) copyTo(to *tree.Dir, as string, dir *tree.Dir, e *wire.Entry) error {
+	err := k.copyEntry(to, as, dir, e)
+	if err == nil && k.fsync != FsyncNone {
+		err = to.Sync()
+	}
+	return err
+}
+
+func (k *sink) copyEntry(to *tree.Dir, as string, dir *tree.Dir, e *wire.Entry) error {
 	name := e.Name
 	if e.Name = as; !e.IsRegular() {
 		return to.MakeNode(e, false, k.copied())
@@ -223,6 +232,9 @@ func (k *sink) copyTo(to *tree.Dir, as string, dir *tree.Dir, e *wire.Entry) err
 	var st wire.Stats // it is no part of the transfer
 	if err = k.backup.copier.CopyRange(staged.File, 0, f, 0, e.Size, &st); err == nil {
 		err = k.copied().Apply(staged.File, e, nil)
+	}
+	if err == nil && k.fsync != FsyncNone {
+		err = staged.File.Sync()
 	}
 	if err == nil {
 		err = staged.Commit()
@@ -305,6 +317,9 @@ func (k *sink) makeBackupDir(p string) (*tree.Dir, error) {
 			if err = d.Mkdir(name); err == nil {
 				k.dressBackupDir(d, name, p[:i])
 				sub, err = d.OpenDir(name)
+			}
+			if err == nil && k.fsync != FsyncNone {
+				err = d.Sync()
 			}
 		}
 		d.Close()
