@@ -232,6 +232,25 @@ func TestBackupsAtRisk(t *testing.T) {
 	}
 }
 
+// TestBackupsOfOthers has an ordinary user replace a file of root's, which the
+// kernel lets it have no hard link to: it is copied, and is never without its name.
+func TestBackupsOfOthers(t *testing.T) {
+	if on, err := os.ReadFile("/proc/sys/fs/protected_hardlinks"); err != nil || strings.TrimSpace(string(on)) != "1" {
+		t.Fatalf("fs.protected_hardlinks is %q (%v), the default of all distributions is 1", on, err)
+	}
+	dir := openTempDir(t)
+	src, dst, trace := filepath.Join(dir, "src"), filepath.Join(dir, "dst"), filepath.Join(t.TempDir(), "trace")
+	writeTree(t, src, map[string]string{"conf": "newer"})
+	writeTree(t, dst, map[string]string{"conf": "old"})
+	check(t, os.Chown(dst, nobody, nobody))
+	mustRun(t, append([]string{"strace", "-f", "-o", trace, "-e", "trace=linkat,renameat,renameat2"}, asNobody(program, "sync", "-b", src+"/", dst+"/")...)...)
+	wantFile(t, filepath.Join(dst, "conf"), "newer")
+	wantFile(t, filepath.Join(dst, "conf~"), "old")
+	if calls, _ := readFile(t, trace); !strings.Contains(calls, "EPERM") || regexp.MustCompile(`rename\w*\(\w+, "conf",`).MatchString(calls) {
+		t.Errorf("it was not linked in vain, or renamed:\n%s", calls)
+	}
+}
+
 // TestBackupsAreSynced sees in the system calls that a backup which is a copy, and
 // the directory that has it, are on disk before the old file loses its name.
 func TestBackupsAreSynced(t *testing.T) {

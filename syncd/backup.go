@@ -96,7 +96,10 @@ func (k *sink) replaces(n *node, name string) error {
 	return k.save(n.dir, n.path, &e, func(to *tree.Dir, as string) error {
 		err := to.Link(n.dir, name, as)
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EOPNOTSUPP) {
-			err = to.Move(n.dir, name, as) // no hard links of it can be made
+			// No hard links of it can be made, as of another's file where
+			// fs.protected_hardlinks is set. To rename it would leave a moment in
+			// which it is missing.
+			err = unix.EXDEV
 		}
 		return err
 	})
