@@ -26,11 +26,10 @@ type backups struct {
 	hides  func(p string) bool        // whether a module hides a path in there; nil: nothing is hidden
 	copier wire.Copier
 
-	mu     sync.Mutex
-	root   *tree.Root // opened for the first backup
-	dir    *tree.Dir  // in it, for files of the directory at
-	at     string
-	beside map[string]bool // directories being deleted in which a backup stays
+	mu   sync.Mutex
+	root *tree.Root // opened for the first backup
+	dir  *tree.Dir  // in it, for files of the directory at
+	at   string
 	// Those that have taken the place of older ones, which were to be deleted: with
 	// --delete-excluded, or a rule that risks them, nothing else protects them. It
 	// has what a run replaces twice in a row, and with the usual rules nothing.
@@ -43,7 +42,7 @@ func newBackups(o *Options, open func(dir string) (*tree.Root, error)) *backups 
 	if !o.Backup {
 		return nil
 	}
-	b := &backups{suffix: o.suffix(), beside: make(map[string]bool), renewed: make(map[string]bool)}
+	b := &backups{suffix: o.suffix(), renewed: make(map[string]bool)}
 	if dir := string(o.BackupDir); dir != "" {
 		b.open = func() (*tree.Root, error) { return open(dir) }
 	}
@@ -120,41 +119,62 @@ func (k *sink) rewrites(j *job) error {
 }
 
 // deletes saves the file at p, which is about to be deleted: then there is nothing
-// left to delete. A backup itself is not saved.
-func (k *sink) deletes(p string) error {
+// left to delete. A backup itself is not saved. beside says that there is one now
+// in the file's own directory.
+func (k *sink) deletes(p string) (beside bool, err error) {
 	b := k.backup
 	if b == nil || b.open == nil && len(path.Base(p)) > len(b.suffix) && strings.HasSuffix(p, b.suffix) {
-		return nil
+		return false, nil
 	}
 	in := strings.TrimSuffix(path.Dir(p), ".")
 	dir, err := k.root.Dir(in)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer dir.Close()
 	e, err := dir.Entry(path.Base(p), k.copied().Want())
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = k.save(dir, in, &e, func(to *tree.Dir, as string) error { return to.Move(dir, e.Name, as) })
-	if err == nil && b.open == nil {
-		b.mu.Lock()
-		b.beside[in] = true
-		b.mu.Unlock()
-	}
-	return err
+	return err == nil && b.open == nil, err
 }
 
-// stays reports whether a directory that is being deleted has got a backup.
-func (b *backups) stays(dir string) bool {
-	if b == nil {
-		return false
+// A besides knows in which of the directories being deleted, one in the other, a
+// backup stays: no more of them than the tree is deep.
+type besides []struct {
+	dir   string
+	stays bool
+}
+
+// enter begins the removal of dir, and forgets what of others was not ended.
+func (s *besides) enter(dir string) {
+	for n := len(*s); n > 0 && !strings.HasPrefix(dir, (*s)[n-1].dir+"/"); n-- {
+		*s = (*s)[:n-1]
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	yes := b.beside[dir]
-	delete(b.beside, dir)
-	return yes
+	*s = append(*s, struct {
+		dir   string
+		stays bool
+	}{dir: dir})
+}
+
+// got says that the directory of p, if it is being deleted, has got a backup.
+func (s besides) got(p string) {
+	for i := range s {
+		if s[i].dir == path.Dir(p) {
+			s[i].stays = true
+		}
+	}
+}
+
+// in reports whether one stays in dir.
+func (s besides) in(dir string) bool {
+	for _, l := range s {
+		if l.dir == dir {
+			return l.stays
+		}
+	}
+	return false
 }
 
 // isNew reports whether what is at p is a backup of this run.

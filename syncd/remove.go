@@ -118,24 +118,30 @@ func (k *sink) forbidden(p string, isDir bool) bool {
 // visit decides about each entry of a tree that is removed: filters protect,
 // and the limit holds.
 func (k *sink) visit() tree.Visit {
+	var backups besides
 	return func(p string, step tree.Step) (bool, error) {
 		isDir := step != tree.StepFile
 		if k.protected(p, isDir) {
 			return false, nil
 		}
 		if step == tree.StepEnter {
+			backups.enter(p)
 			return true, nil
 		}
 		if k.opt.MaxDelete != nil && k.stats.Deleted.Load() >= *k.opt.MaxDelete {
 			return false, errMaxDelete
 		}
-		if isDir && k.backup.stays(p) || k.backup.isNew(p) {
+		if isDir && backups.in(p) || k.backup.isNew(p) {
 			return false, nil
 		}
 		if !isDir && !k.opt.DryRun {
-			if err := k.deletes(p); err != nil {
+			beside, err := k.deletes(p)
+			if err != nil {
 				k.failed(p, err)
 				return false, nil
+			}
+			if beside {
+				backups.got(p)
 			}
 		}
 		k.stats.Deleted.Add(1)
