@@ -337,18 +337,26 @@ func (k *sink) makeBackupDir(p string) (*tree.Dir, error) {
 		var sub *tree.Dir
 		name := path.Base(p[:i])
 		if sub, err = d.OpenDir(name); errors.Is(err, fs.ErrNotExist) {
-			if err = d.Mkdir(name); err == nil {
-				k.dressBackupDir(d, name, p[:i])
-				sub, err = d.OpenDir(name)
-			}
-			if err == nil && k.fsync != FsyncNone {
-				err = d.Sync()
-			}
+			sub, err = k.newBackupDir(d, name, p[:i])
 		}
 		d.Close()
 		d = sub
 	}
 	return d, err
+}
+
+// newBackupDir makes and opens name in d, for backups of files in p.
+func (k *sink) newBackupDir(d *tree.Dir, name, p string) (*tree.Dir, error) {
+	if err := d.Mkdir(name); err != nil {
+		return nil, err
+	}
+	k.dressBackupDir(d, name, p)
+	if k.fsync != FsyncNone {
+		if err := d.Sync(); err != nil {
+			return nil, err
+		}
+	}
+	return d.OpenDir(name)
 }
 
 // dressBackupDir gives a new directory of backups the metadata of the one whose

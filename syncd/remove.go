@@ -104,8 +104,8 @@ func openUp(dir *tree.Dir, name string, cur *wire.Entry) error {
 	return (&tree.Meta{Perms: true}).ApplyAt(dir, name, &open, cur)
 }
 
-// protected reports whether a filter keeps a path from being deleted, or its being
-// where backups go.
+// protected reports whether a path is kept from being deleted: by a filter, by the
+// module, or since backups go there.
 func (k *sink) protected(p string, isDir bool) bool {
 	return k.rules.Match(p, isDir, filter.Receiver) == filter.Exclude || k.forbidden(p, isDir) || k.backup.holds(p)
 }
