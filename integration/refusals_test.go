@@ -45,7 +45,6 @@ func TestRefusals(t *testing.T) {
 		"unknown fsync policy":   {[]string{"--fsync=maybe", src, dst}, 1, `"maybe"`},
 		"a rate that is none":    {[]string{"--bwlimit=fast", src, dst}, 1, `"fast"`},
 		"a negative timeout":     {[]string{"--timeout=-1", src, dst}, 1, "--timeout"},
-		"a negative max-delete":  {[]string{"--max-delete=-1", src, dst}, 1, "--max-delete"},
 		"unknown option":         {[]string{"--teleport", src, dst}, 1, "--teleport"},
 		"unknown short option":   {[]string{"-Q", src, dst}, 1, "'Q'"},
 		"no destination":         {[]string{src}, 1, "2 arg"},
