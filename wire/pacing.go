@@ -42,14 +42,17 @@ func UnpacedListener(l net.Listener) func(net.Conn) {
 		return nothing
 	}
 	return func(c net.Conn) {
-		t, ok := c.(*net.TCPConn)
-		if !ok || isLoopback(c.RemoteAddr().String()) {
-			return
+		if t, ok := c.(*net.TCPConn); ok && !isLoopback(c.RemoteAddr().String()) {
+			repace(t, own)
 		}
-		// One that a route has chosen is not the listener's, and stays.
-		if rc, err := t.SyscallConn(); err == nil && congestion(rc) == unpaced {
-			_ = setCongestion(rc, own) // own was allowed to l
-		}
+	}
+}
+
+// repace gives a connection the congestion control of its listener, which was
+// allowed to that. One that a route has chosen stays.
+func repace(c *net.TCPConn, own string) {
+	if rc, err := c.SyscallConn(); err == nil && congestion(rc) == unpaced {
+		_ = setCongestion(rc, own)
 	}
 }
 
