@@ -34,7 +34,9 @@ const (
 // are shared, and read to be hashed; what nobody wants the digest of is copied in
 // the kernel.
 //
-// One goroutine gives it ops and ends it. The fields behind mu are read then.
+// The receiver gives it ops; once the file is whole the committer finishes it, and
+// the worker, or whoever discards the job, waits for its end. The fields behind mu
+// are read then.
 type builder struct {
 	k           *sink
 	file, basis *tree.File
