@@ -125,21 +125,15 @@ func BenchmarkSweep(b *testing.B) {
 func BenchmarkSign(b *testing.B) {
 	data := randomBytes(1, benchSize)
 	for _, workers := range []int{1, 2} {
-		for _, digests := range []bool{false, true} {
-			b.Run(fmt.Sprintf("workers=%d/digests=%v", workers, digests), func(b *testing.B) {
-				b.SetBytes(benchSize)
-				o := Options{Workers: workers}
-				if digests {
-					o.Digests = &Digests{}
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			b.SetBytes(benchSize)
+			for b.Loop() {
+				_, err := Sign(context.Background(), bytes.NewReader(data), benchSize, NativeParams(benchSize, XXH3128), Options{Workers: workers})
+				if err != nil {
+					b.Fatal(err)
 				}
-				for b.Loop() {
-					_, err := Sign(context.Background(), bytes.NewReader(data), benchSize, NativeParams(benchSize), o)
-					if err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
+			}
+		})
 	}
 }
 
@@ -163,7 +157,7 @@ func BenchmarkSearch(b *testing.B) {
 				if direction == "sink" {
 					searched, signed, search = basis, file, SearchBasis
 				}
-				sig := sign(b, signed, NativeParams(int64(len(signed))))
+				sig := sign(b, signed, NativeParams(int64(len(signed)), XXH3128))
 				for _, workers := range []int{1, 2} {
 					b.Run(fmt.Sprintf("%s/workers=%d", direction, workers), func(b *testing.B) {
 						b.SetBytes(int64(len(searched)))

@@ -50,7 +50,7 @@
 // workers.
 //
 // An error from the file is returned with its offset, a file that ends early is
-// [ErrTruncated]; then Options.Digests and Whole are of no use. A search that fails
+// [ErrTruncated]; then Options.Whole is of no use. A search that fails
 // may already have emitted ops: Search some correct ones, SearchBasis none unless
 // emit itself failed.
 //

@@ -25,12 +25,6 @@ const (
 const (
 	minNativeBlock = 2 << 10
 	maxNativeBlock = 1 << 20
-
-	// nativeStrongLen: a terabyte against its million blocks is 2^60 pairs, and
-	// 32 + 64 bits leave a false match a chance of 2^-36. It would only cost the
-	// segment a second transfer, for its digest is checked. Where it is not, a
-	// strong sum has to be whole.
-	nativeStrongLen = 8
 )
 
 // Stock's choices, from rsync.h.
@@ -58,9 +52,10 @@ type Params struct {
 }
 
 // NativeParams returns the native dialect's parameters for a file of that size:
-// XXH3-128, unseeded, cut to 8 bytes, and blocks of BlockSize(size).
-func NativeParams(size int64) Params {
-	return Params{Block: BlockSize(size), Strong: XXH3128, StrongLen: nativeStrongLen}
+// blocks of BlockSize(size), and strong sums that are whole, since they alone say
+// that a block is what it should be.
+func NativeParams(size int64, strong Algorithm) Params {
+	return Params{Block: BlockSize(size), Strong: strong, StrongLen: strong.Size()}
 }
 
 // BlockSize returns the native block size: the greatest power of two not above

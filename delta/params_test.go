@@ -94,7 +94,7 @@ func TestParamsLimits(t *testing.T) {
 
 func TestNativeParamsAreValid(t *testing.T) {
 	for _, size := range []int64{0, 1, 1 << 20, 1 << 40, 16 << 40} {
-		if _, err := NativeParams(size).blocks(size); err != nil {
+		if _, err := NativeParams(size, XXH3128).blocks(size); err != nil {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}

@@ -51,30 +51,29 @@ func TestScenarios(t *testing.T) {
 		{"fewer zeros", zeros, zeros[:block], 0},
 	} {
 		for name, search := range directions {
-			for _, whole := range []bool{false, true} {
-				ops := search(t, p, s.file, s.basis, Options{WholeBlocks: whole})
-				got, err := apply(ops, s.file, s.basis)
-				if err != nil || !bytes.Equal(got, s.file) {
-					t.Fatalf("%s, %s: wrong file: %v", s.name, name, err)
-				}
-				limit := s.literal
-				if name == "sink" { // it cuts the new file into blocks, so bytes may drag a block along
-					limit = (limit + 2*block - 2) / block * block
-				}
-				if n := literals(ops); n > limit {
-					t.Errorf("%s, %s, whole=%v: %d literal bytes, want at most %d: %+v", s.name, name, whole, n, limit, ops)
-				}
+			ops := search(t, p, s.file, s.basis, Options{})
+			got, err := apply(ops, s.file, s.basis)
+			if err != nil || !bytes.Equal(got, s.file) {
+				t.Fatalf("%s, %s: wrong file: %v", s.name, name, err)
+			}
+			limit := s.literal
+			if name == "sink" { // it cuts the new file into blocks, so bytes may drag a block along
+				limit = (limit + 2*block - 2) / block * block
+			}
+			if n := literals(ops); n > limit {
+				t.Errorf("%s, %s: %d literal bytes, want at most %d: %+v", s.name, name, n, limit, ops)
 			}
 		}
 	}
 }
 
-// TestWholeBlocksAreBlocks checks what a dialect with block numbers relies on.
-func TestWholeBlocksAreBlocks(t *testing.T) {
+// TestCopiesAreOfWholeBlocks checks what a dialect with block numbers relies on, and
+// whoever verifies copies by the signature.
+func TestCopiesAreOfWholeBlocks(t *testing.T) {
 	p := Params{Block: 1000, Strong: MD5, StrongLen: 16}
 	for _, basis := range [][]byte{randomBytes(1, 123_456), make([]byte, 123_456)} {
 		for _, cut := range []int{0, 1, 999, 1000, 1001, 50_000} {
-			o := Options{WholeBlocks: true, span: 8192}
+			o := Options{span: 8192}
 			for _, op := range sourceSearches(t, p, basis[cut:], basis, o) {
 				end := op.Src + op.Len
 				if op.Kind == Copy && (op.Src%1000 != 0 || end%1000 != 0 && end != int64(len(basis))) {
@@ -89,7 +88,7 @@ func TestWholeBlocksAreBlocks(t *testing.T) {
 // everything must be found, across the seams too, in a few long copies.
 func TestRepetitiveFilesMatch(t *testing.T) {
 	const size = spanFile
-	p := NativeParams(size)
+	p := NativeParams(size, XXH3128)
 	for name, basis := range map[string][]byte{
 		"zeros":      make([]byte, size),
 		"one block":  bytes.Repeat(randomBytes(1, p.Block), size/p.Block),
@@ -98,14 +97,12 @@ func TestRepetitiveFilesMatch(t *testing.T) {
 	} {
 		file := shifted(basis)
 		for direction, search := range directions {
-			for _, o := range []Options{{}, {WholeBlocks: true}} {
-				ops := search(t, p, file, basis, o)
-				if got, err := apply(ops, file, basis); err != nil || !bytes.Equal(got, file) {
-					t.Fatalf("%s, %s: wrong file: %v", name, direction, err)
-				}
-				if n := literals(ops); n > int64(5*p.Block) || len(ops) > 20 {
-					t.Errorf("%s, %s, %+v: %d ops, %d literal bytes", name, direction, o, len(ops), n)
-				}
+			ops := search(t, p, file, basis, Options{})
+			if got, err := apply(ops, file, basis); err != nil || !bytes.Equal(got, file) {
+				t.Fatalf("%s, %s: wrong file: %v", name, direction, err)
+			}
+			if n := literals(ops); n > int64(5*p.Block) || len(ops) > 20 {
+				t.Errorf("%s, %s: %d ops, %d literal bytes", name, direction, len(ops), n)
 			}
 		}
 	}
@@ -165,7 +162,7 @@ func TestEqualWeakSums(t *testing.T) {
 }
 
 func TestGiveUp(t *testing.T) {
-	p := NativeParams(0)
+	p := NativeParams(0, XXH3128)
 	basis, file := randomBytes(1, 20*p.Block), randomBytes(2, 40*p.Block)
 	late := join(file[:30*p.Block], basis)
 	for _, c := range []struct {
@@ -197,7 +194,7 @@ func TestGiveUp(t *testing.T) {
 }
 
 func TestEmitErrorEndsTheSearch(t *testing.T) {
-	p := NativeParams(0)
+	p := NativeParams(0, XXH3128)
 	basis := randomBytes(1, 20*p.Block)
 	file := join(basis[5*p.Block:], []byte("x"), basis[:5*p.Block])
 	for _, workers := range []int{1, 3} {
@@ -230,7 +227,7 @@ func TestEmitErrorEndsTheSearch(t *testing.T) {
 // TestInPlaceUsesWhatIsStillThere inserts and removes a block at the front: after
 // the insertion nothing may be copied up, after the removal everything may be.
 func TestInPlaceUsesWhatIsStillThere(t *testing.T) {
-	p := NativeParams(0)
+	p := NativeParams(0, XXH3128)
 	basis := randomBytes(1, 50*p.Block)
 	inserted := join(randomBytes(2, p.Block), basis)
 	removed := basis[p.Block:]
@@ -253,7 +250,7 @@ func FuzzSearch(f *testing.F) {
 	f.Add(uint16(0), uint16(0), basis, join(basis[100:], basis[:100]))
 	f.Fuzz(func(t *testing.T, blockBits, flags uint16, file, basis []byte) {
 		p := Params{Block: MinBlock + int(blockBits%200), Strong: Algorithm(flags % uint16(algorithms)), StrongLen: 8}
-		o := Options{WholeBlocks: flags&256 != 0, InPlace: flags&512 != 0, Workers: 1 + int(flags>>10&3), span: 300}
+		o := Options{InPlace: flags&512 != 0, Workers: 1 + int(flags>>10&3), span: 300}
 		for name, search := range directions {
 			ops := search(t, p, file, basis, o)
 			got, err := apply(ops, file, basis)
@@ -267,11 +264,10 @@ func FuzzSearch(f *testing.F) {
 	})
 }
 
-// TestSpanSize pins that spans are whole segments, so that each digest is one
-// worker's.
+// TestSpanSize pins where spans begin, which results depend on.
 func TestSpanSize(t *testing.T) {
 	for block, want := range map[int]int64{
-		MinBlock: SegmentSize, 128 << 10: SegmentSize, 128<<10 + 1: 2 * SegmentSize, 1 << 20: 8 * SegmentSize,
+		MinBlock: leastSpan, 128 << 10: leastSpan, 128<<10 + 1: 2 * leastSpan, 1 << 20: 8 * leastSpan,
 	} {
 		if got := spanSize(block); got != want {
 			t.Errorf("spanSize(%d) = %d, want %d", block, got, want)

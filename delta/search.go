@@ -52,15 +52,10 @@ func (m *merger) merge(sp span, runs []run) error {
 	return nil
 }
 
-// match covers the new file up to the end of a match at off, as far as it is
-// not covered yet.
+// match covers the new file up to the end of a match at off, unless it begins
+// within what is covered.
 func (m *merger) match(off int64, block int) error {
-	_, n := m.Block(block)
-	end := off + int64(n)
-	if end <= m.out.off {
-		return nil
-	}
-	if off < m.out.off && m.opts.WholeBlocks {
+	if off < m.out.off {
 		return nil
 	}
 	if m.out.off < off {
@@ -70,12 +65,12 @@ func (m *merger) match(off int64, block int) error {
 	if !ok {
 		return nil
 	}
-	if err := m.out.add(Literal, 0, max(off-m.out.off, 0)); err != nil {
+	if err := m.out.add(Literal, 0, off-m.out.off); err != nil {
 		return err
 	}
 	m.last = block
-	src, _ := m.Block(block)
-	return m.out.add(Copy, src+m.out.off-off, end-m.out.off)
+	src, n := m.Block(block)
+	return m.out.add(Copy, src, int64(n))
 }
 
 // choose picks among the equals of block the one to copy to off: that which

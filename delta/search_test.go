@@ -178,10 +178,7 @@ func TestOpsMakeTheNewFile(t *testing.T) {
 				p := drawParams(rt)
 				basis := drawBasis(rt, p.Block)
 				file := drawEdits(rt, basis)
-				o := Options{
-					WholeBlocks: rapid.Bool().Draw(rt, "whole blocks"),
-					InPlace:     rapid.Bool().Draw(rt, "in place"),
-				}
+				o := Options{InPlace: rapid.Bool().Draw(rt, "in place")}
 				o.span = int64(rapid.SampledFrom([]int{0, 512, 1000, 4096}).Draw(rt, "span"))
 				ops := search(t, p, file, basis, o)
 				for _, o.Workers = range []int{1, 2, 3, 8} {

@@ -13,8 +13,8 @@ import (
 // make the new file, in order, once the basis is read; emit's error ends it and
 // is returned. Options.Take gets what is found before. It needs some 30 bytes for each block of the signature.
 //
-// Options.Digests and Whole are of the basis. Without them the search ends as
-// soon as it has found every block.
+// Options.Whole is of the basis. Without it the search ends as soon as it has found
+// every block.
 func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size int64, o Options, emit func(Op) error) error {
 	ix := newIndex(sig)
 	defer ix.release()
@@ -102,7 +102,7 @@ func (f *finder) merge(sp span, runs []run) error {
 		}
 	}
 	f.any = f.any || len(runs) > 0
-	if f.left == 0 && f.opts.Digests == nil && f.opts.Whole == nil {
+	if f.left == 0 && f.opts.Whole == nil {
 		return errAllFound
 	}
 	if g := f.opts.GiveUp; g > 0 && sp.end >= g && !f.any {

@@ -15,18 +15,10 @@ type Options struct {
 	// processor. The result does not depend on it.
 	Workers int
 
-	// Digests, if not nil, gets the digest of every segment of the file that is
-	// read, by its Algorithm, in the same pass.
-	Digests *Digests
-
 	// Whole, if not nil, is written the whole file that is read, in order, as a
 	// stock peer's whole-file sum wants it. With several workers that is a
 	// further pass at the same time, since they do not meet the bytes in order.
 	Whole hash.Hash
-
-	// WholeBlocks makes a search copy nothing but whole blocks of the signature,
-	// for a dialect that names blocks. Else a copy can be any range.
-	WholeBlocks bool
 
 	// InPlace makes a search copy only from basis offsets that an in-place
 	// update, done in order, has not overwritten: never below the output offset.
@@ -54,11 +46,13 @@ type span struct{ off, end int64 }
 // at its start and one of reading ahead at its end, near 3 %.
 const blocksPerSpan = 64
 
-// spanSize returns the length of a span, a multiple of SegmentSize. It depends
+// leastSpan makes it rare that a worker has to wait for the next one.
+const leastSpan = 8 << 20
+
+// spanSize returns the length of a span, a multiple of leastSpan. It depends
 // on nothing but the block size, or results would depend on the workers.
 func spanSize(block int) int64 {
-	segments := (int64(block)*blocksPerSpan + SegmentSize - 1) / SegmentSize
-	return segments * SegmentSize
+	return (int64(block)*blocksPerSpan + leastSpan - 1) / leastSpan * leastSpan
 }
 
 // pass describes one walk over a file.
@@ -86,9 +80,6 @@ func (p *pass[T]) run(ctx context.Context) error {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	workers = min(workers, count)
-	if p.opts.Digests != nil {
-		p.opts.Digests.grow(p.size)
-	}
 	if workers <= 1 {
 		return p.sequential(ctx, step)
 	}
@@ -97,7 +88,11 @@ func (p *pass[T]) run(ctx context.Context) error {
 
 // window returns a worker's window.
 func (p *pass[T]) window(ctx context.Context, whole hash.Hash) *window {
-	return newWindow(ctx, p.file, p.size, p.need, newTap(p.opts, p.size, whole))
+	file := p.file
+	if whole != nil {
+		file = unmapped{file}
+	}
+	return newWindow(ctx, file, p.size, p.need, newTap(whole))
 }
 
 // at returns the span from off.
@@ -112,7 +107,11 @@ func (p *pass[T]) sequential(ctx context.Context, step int64) error {
 	work := p.worker(w)
 	for off := int64(0); off < p.size; off += step {
 		s := p.at(off, step)
-		result, err := work(s)
+		var result T
+		err := w.looking(func() (err error) {
+			result, err = work(s)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -170,7 +169,10 @@ func (p *pass[T]) parallel(ctx context.Context, step int64, workers int) error {
 			defer w.release()
 			work := p.worker(w)
 			for j := range jobs {
-				j.result, j.err = work(j.span)
+				j.err = w.looking(func() (err error) {
+					j.result, err = work(j.span)
+					return err
+				})
 				close(j.done)
 			}
 		})

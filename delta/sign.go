@@ -7,7 +7,7 @@ import (
 )
 
 // Sign returns the signature of the first size bytes of file. Of the options it
-// heeds Workers, Digests and Whole. It returns ErrTruncated if the file is
+// heeds Workers and Whole. It returns ErrTruncated if the file is
 // shorter, and file's own errors.
 func Sign(ctx context.Context, file io.ReaderAt, size int64, p Params, o Options) (*Signature, error) {
 	blocks, err := p.blocks(size)

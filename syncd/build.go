@@ -18,21 +18,25 @@ const (
 	// less time than in pieces of 64 KiB.
 	buildPiece = 256 << 10
 
-	// maxParts is how many segments wait for the workers before the receiver does:
+	// partSize is how many bytes of copies, or partOps how many copies, a worker takes
+	// at a time.
+	partSize = 8 << 20
+	partOps  = 1 << 12
+
+	// maxParts is how many parts wait for the workers before the receiver does:
 	// 4 GiB, so that the peer's next bytes are read while a long copy goes on.
 	maxParts = 512
 )
 
-// A builder puts a job's file together: it copies ranges of the basis into it,
-// beside what came from the source, and digests each segment in the same pass.
-// Its workers take the segments one by one, each as soon as nothing of it is
-// missing, while the receiver goes on.
+// A builder puts a job's file together: it copies ranges of the basis into it, in
+// workers of its own, while the receiver goes on, and checks each block that it
+// copies against the signature by which it was found.
 //
-// What is to be digested is copied through a buffer, which is hashed between the
+// What is to be checked is copied through a buffer, which is hashed between the
 // read and the write: with copy_file_range and a read of the result, 1 GiB takes
 // half as much again of the processors. Where the file system can share blocks they
-// are shared, and read to be hashed; what nobody wants the digest of is copied in
-// the kernel.
+// are shared, and read to be hashed; what nobody wants checked is copied in the
+// kernel.
 //
 // The receiver gives it ops; once the file is whole the committer finishes it, and
 // the worker, or whoever discards the job, waits for its end. The fields behind mu
@@ -40,14 +44,16 @@ const (
 type builder struct {
 	k           *sink
 	file, basis *tree.File
-	digests     bool // of each segment are wanted
-	again       bool // the file may hold data where a hole belongs
+	signed      *delta.Signature // nil: nothing is checked
+	ofBasis     bool             // signed is the basis's, and not the new file's
+	made        bool             // the copies are there already
+	again       bool             // the file may hold data where a hole belongs
 
-	// of who gives the ops: those of the segment at next
-	ops  []delta.Op
-	next int64
+	// of who gives the ops: those of the next part
+	ops   []delta.Op
+	bytes int64
 
-	parts    chan part
+	parts    chan []delta.Op
 	finished bool
 	workers  sync.WaitGroup
 	behind   *sweeper // nil if the basis stays
@@ -58,35 +64,24 @@ type builder struct {
 	writing sync.Mutex
 
 	mu        sync.Mutex
-	sums      []byte
-	bad       []native.Range // could not be copied or read
+	bad       []native.Range // could not be copied, or is not what was signed
 	holes     bool
 	allocated bool
 }
 
-// part is a segment that is complete but for its ops.
-type part struct {
-	off, n int64
-	ops    []delta.Op
-}
-
-// build has an op copied, now or soon. All that is before it in the file has come.
-// What the basis does not give, because it changed, is asked for like what arrives
-// wrong.
+// build has an op copied, now or soon. What the basis does not give, because it
+// changed, is asked for like what arrives wrong.
 func (k *sink) build(j *job, op delta.Op) {
 	if j.builder == nil {
-		j.builder = k.newBuilder(j, k.stock == nil && j.phase == merging)
+		j.builder = k.newBuilder(j)
 	}
 	j.builder.add(op)
 }
 
-func (k *sink) newBuilder(j *job, digests bool) *builder {
-	b := &builder{k: k, file: j.file, basis: j.basis, digests: digests, again: j.tries > 0}
-	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/native.Segment+1))
-	b.parts = make(chan part, min(j.entry.Size/native.Segment+1, maxParts))
-	if digests {
-		b.sums = make([]byte, k.digestsLen(j))
-	}
+func (k *sink) newBuilder(j *job) *builder {
+	b := &builder{k: k, file: j.file, basis: j.basis, signed: j.signed, ofBasis: k.push, again: j.tries > 0}
+	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/partSize+1))
+	b.parts = make(chan []delta.Op, min(j.entry.Size/partSize+1, maxParts))
 	if j.replaces && !j.inplace {
 		b.behind = sweepBehind(j.file, j.basis)
 	}
@@ -96,69 +91,69 @@ func (k *sink) newBuilder(j *job, digests bool) *builder {
 	return b
 }
 
-// built waits until all that was given to build is copied, and the file digested
-// if that is wanted.
+// built waits until all that was given to build is copied and checked.
 func (k *sink) built(j *job) {
 	b := j.builder
 	if b == nil {
 		return
 	}
-	b.end(j.entry.Size)
+	b.end()
 	j.builder = nil
 	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.allocated
 	j.bad = append(j.bad, b.bad...)
-	j.sums = b.sums
+	if b.signed != nil {
+		j.mixed, j.taken = false, true
+	}
 }
 
 // abandon ends a builder whose file is not wanted any more.
 func (j *job) abandon() {
 	if b := j.builder; b != nil {
 		b.stop.Store(true)
-		b.end(b.next)
+		b.end()
 		j.builder = nil
 	}
 }
 
-// add takes an op, in the order of the file.
+// add takes an op, in the order of the file, and hands on what makes a part. It cuts
+// between blocks.
 func (b *builder) add(op delta.Op) {
+	block := int64(1)
+	if b.signed != nil {
+		block = int64(b.signed.Params().Block)
+	}
 	for op.Len > 0 {
-		b.upTo(op.Off)
-		n := min(op.Len, b.next+native.Segment-op.Off)
+		n := max((partSize-b.bytes)/block, 1) * block
+		n = min(op.Len, n)
 		b.ops = append(b.ops, delta.Op{Off: op.Off, Src: op.Src, Len: n})
+		b.bytes += n
 		op.Off, op.Src, op.Len = op.Off+n, op.Src+n, op.Len-n
-	}
-	b.upTo(op.Off)
-}
-
-// upTo hands on the segments that end before the offset.
-func (b *builder) upTo(off int64) {
-	for b.next+native.Segment <= off {
-		b.handOn(native.Segment)
+		if b.bytes >= partSize || len(b.ops) >= partOps {
+			b.handOn()
+		}
 	}
 }
 
-func (b *builder) handOn(n int64) {
-	b.parts <- part{b.next, n, b.ops}
-	b.next, b.ops = b.next+n, nil
+func (b *builder) handOn() {
+	if len(b.ops) > 0 {
+		b.parts <- b.ops
+		b.ops, b.bytes = nil, 0
+	}
 }
 
-// finish hands on the rest of a file of that size: the workers end when they have
-// done it.
-func (b *builder) finish(size int64) {
+// finish hands on the rest: the workers end when they have done it.
+func (b *builder) finish() {
 	if b.finished {
 		return
 	}
 	b.finished = true
-	b.upTo(size)
-	if b.next < size {
-		b.handOn(size - b.next)
-	}
+	b.handOn()
 	close(b.parts)
 }
 
 // end is finish, and waits for the workers.
-func (b *builder) end(size int64) {
-	b.finish(size)
+func (b *builder) end() {
+	b.finish()
 	b.workers.Wait()
 	b.behind.end()
 }
@@ -166,17 +161,13 @@ func (b *builder) end(size int64) {
 // work is a worker, whose buffer has that size.
 func (b *builder) work(size int64) {
 	w := &partBuilder{builder: b}
-	if b.digests {
-		w.hash = b.k.alg.New()
+	if b.signed != nil {
 		w.buf = make([]byte, size)
+		w.check = newChecker(b.signed, func(off, n int64) { w.lost(off+w.shift, n) })
 	}
-	for p := range b.parts {
-		if b.stop.Load() {
-			continue
-		}
-		w.part(p)
-		if len(p.ops) > 0 {
-			b.behind.wrote(p.off, p.ops[0].Src, p.n)
+	for ops := range b.parts {
+		for _, op := range ops {
+			w.copyOp(op)
 		}
 	}
 }

@@ -1,73 +1,50 @@
 package syncd
 
 import (
-	"errors"
-	"hash"
-	"io"
-
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
-// partBuilder is what a worker of a builder has of its own. Without a digest hash
-// and buf are nil.
+// partBuilder is what a worker of a builder has of its own. Where nothing is
+// checked, check and buf are nil.
 type partBuilder struct {
 	*builder
-	hash hash.Hash
-	buf  []byte
-}
-
-// part makes a segment's copies and digests it. If not all of them can be made it
-// has no digest.
-func (w *partBuilder) part(p part) {
-	if w.hash != nil {
-		w.hash.Reset()
-	}
-	at, whole := p.off, true
-	for _, op := range p.ops {
-		whole = w.came(at, op.Off) && whole
-		whole = w.copyOp(op) && whole
-		at = op.Off + op.Len
-	}
-	if w.came(at, p.off+p.n) && whole && w.hash != nil {
-		i := int(p.off/native.Segment) * w.hash.Size()
-		w.hash.Sum(w.sums[:i])
-	}
-}
-
-// came digests what came from the source, from off to end. Behind the end of the
-// file is a hole that is there once the size says so.
-func (w *partBuilder) came(off, end int64) bool {
-	if w.hash == nil || off == end {
-		return true
-	}
-	if w.stop.Load() || w.k.aborted() {
-		return w.lost(off, end-off)
-	}
-	n, err := w.digest(w.file, off, end-off)
-	if errors.Is(err, io.EOF) {
-		w.zeros(end - off - n)
-		err = nil
-	}
-	return err == nil || w.lost(off, end-off)
+	check *checker
+	buf   []byte
+	shift int64 // from offsets of what was signed to those of the file, in the op at hand
 }
 
 // lost notes a range that is to be asked for.
-func (w *partBuilder) lost(off, n int64) bool {
+func (w *partBuilder) lost(off, n int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bad = append(w.bad, native.Range{Off: off, N: n})
-	return false
 }
 
-// copyOp makes a copy, but for holes, and reports whether it is there.
-func (w *partBuilder) copyOp(op delta.Op) bool {
-	if w.stop.Load() || w.k.aborted() || w.copyExtents(op) != nil {
-		return w.lost(op.Off, op.Len)
+// copyOp makes a copy, but for holes, and checks it.
+func (w *partBuilder) copyOp(op delta.Op) {
+	if w.check != nil {
+		at := op.Off
+		if w.ofBasis {
+			at = op.Src
+		}
+		w.shift = op.Off - at
+		w.check.start(at)
 	}
-	w.k.stats.Matched.Add(op.Len)
-	return true
+	switch {
+	case w.stop.Load() || w.k.aborted():
+		w.lost(op.Off, op.Len)
+	case w.made:
+		if w.hash(w.file, op.Off, op.Len) != nil {
+			w.lost(op.Off, op.Len)
+		}
+	case w.copyExtents(op) != nil:
+		w.lost(op.Off, op.Len)
+	default:
+		w.k.stats.Matched.Add(op.Len)
+		w.behind.wrote(op.Off, op.Src, op.Len)
+	}
 }
 
 func (w *partBuilder) copyExtents(op delta.Op) error {
@@ -96,18 +73,17 @@ func (w *partBuilder) note(fact *bool) {
 	*fact = true
 }
 
-// copyExtent copies n bytes of the basis from src to off, and digests what it
+// copyExtent copies n bytes of the basis from src to off, and checks what it
 // wrote. What changes in the basis meanwhile does so before or behind both.
 func (w *partBuilder) copyExtent(off, src, n int64) error {
 	stats := &w.k.stats.Stats
-	if w.hash == nil {
+	if w.check == nil {
 		return w.k.copier.CopyRange(w.file, off, w.basis, src, n, stats)
 	}
 	if shared, err := w.k.copier.Share(w.file, off, w.basis, src, n, stats); err != nil {
 		return err
 	} else if shared {
-		_, err := w.digest(w.file, off, n)
-		return err
+		return w.hash(w.file, off, n)
 	}
 	for n > 0 {
 		buf := w.buf[:min(n, int64(len(w.buf))-off%int64(len(w.buf)))]
@@ -115,7 +91,7 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 		if m < len(buf) {
 			return err
 		}
-		w.hash.Write(buf)
+		w.check.write(buf)
 		if err := w.write(buf, off); err != nil {
 			return err
 		}
@@ -132,30 +108,30 @@ func (w *partBuilder) write(buf []byte, off int64) error {
 	return err
 }
 
-// digest hashes n bytes of f from off, and returns how many were there.
-func (w *partBuilder) digest(f *tree.File, off, n int64) (done int64, err error) {
-	for done < n && err == nil {
-		var m int
-		m, err = f.ReadAt(w.buf[:min(n-done, int64(len(w.buf)))], off+done)
-		w.hash.Write(w.buf[:m])
+// hash checks n bytes of f from off.
+func (w *partBuilder) hash(f *tree.File, off, n int64) error {
+	for n > 0 {
+		buf := w.buf[:min(n, int64(len(w.buf)))]
+		m, err := f.ReadAt(buf, off)
 		w.k.stats.Hash.Add(int64(m))
-		done += int64(m)
+		if m < len(buf) {
+			return err
+		}
+		w.check.write(buf)
+		off, n = off+int64(m), n-int64(m)
 	}
-	if done == n {
-		err = nil
-	}
-	return done, err
+	return nil
 }
 
-// zeros hashes the n zeros of a hole.
+// zeros checks the n zeros of a hole.
 func (w *partBuilder) zeros(n int64) {
-	if w.hash == nil {
+	if w.check == nil {
 		return
 	}
 	clear(w.buf)
 	for n > 0 {
 		m := min(n, int64(len(w.buf)))
-		w.hash.Write(w.buf[:m])
+		w.check.write(w.buf[:m])
 		n -= m
 	}
 }

@@ -66,8 +66,8 @@ func (k *sink) quiet() bool {
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
-	if j.phase != asking || j.fail != nil || j.err != nil {
-		k.freeSig(j) // the source holds it no more; a retry waits for room for another
+	if !j.signs() {
+		k.freeSig(j) // a retry waits for room for another
 	}
 	switch {
 	case j.whole != nil:
@@ -106,12 +106,6 @@ func (k *sink) end(j *job) {
 		return
 	case len(j.bad) > 0 && j.tries+1 < maxTries:
 		j.tries++
-		if j.phase == verifying && j.tries > 1 {
-			// The digests that came with the signature may be what is wrong.
-			// A whole file is checked by those that come with its ranges.
-			k.fetchWhole(j)
-			return
-		}
 		j.phase = fetching
 		k.retry(j)
 		return
@@ -124,7 +118,7 @@ func (k *sink) end(j *job) {
 	case j.mixed && j.phase != verifying:
 		j.phase = verifying
 		if j.builder != nil {
-			j.builder.finish(j.entry.Size) // its workers need not wait for the one that verifies
+			j.builder.finish() // its workers need not wait for the one that verifies
 		}
 		k.toWorker(j)
 		return

@@ -1,7 +1,6 @@
 package syncd
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -24,7 +23,8 @@ const (
 	// nothing in common with it is taken for what it is.
 	giveUp = 64 << 20
 
-	// crumbs is how many copies a delta may have besides two for each block.
+	// crumbs is how many copies an update in place may have besides two for each
+	// block: they are held in memory.
 	crumbs = 1024
 
 	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
@@ -32,35 +32,16 @@ const (
 	maxSigs = 16 << 20
 )
 
-// signParams are those of the signature of a source's file, for a sink that
-// searches. By the session's own digest its strong sums are whole: what matches
-// them is verified.
-func signParams(size int64, alg delta.Algorithm) delta.Params {
-	p := delta.NativeParams(size)
-	if p.Strong == alg {
-		p.StrongLen = alg.Size()
-	}
-	return p
-}
-
 // params are those of a signature of a file of that size.
 func (k *sink) params(size int64) delta.Params {
-	p := delta.NativeParams(size)
-	switch {
-	case k.stock != nil:
+	if k.stock != nil {
 		return k.stock.sums(size, false)
-	case !k.push:
-		p = signParams(size, k.alg)
 	}
+	p := delta.NativeParams(size, k.alg)
 	if k.opt.BlockSize > 0 {
 		p.Block = int(k.opt.BlockSize)
 	}
 	return p
-}
-
-// digestsLen is the length of the digests of j's segments.
-func (k *sink) digestsLen(j *job) int {
-	return int((j.entry.Size+native.Segment-1)/native.Segment) * k.alg.Size()
 }
 
 // startDelta begins a job that has a basis. On a push the source is the client
@@ -97,7 +78,7 @@ func (k *sink) askSign(j *job) error {
 func (k *sink) askDelta(j *job) error {
 	k.ids++
 	req := &native.Delta{ID: k.ids, File: j.request(), Sig: j.sig}
-	// The signature counts until the job has ended: the source holds it.
+	// The signature counts until what it finds is checked against it.
 	j.sigLen, j.sig = len(j.sig), nil
 	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, int64(j.sigLen))
 }
@@ -108,28 +89,24 @@ func (k *sink) freeSig(j *job) {
 	defer k.mu.Unlock()
 	if j.sigLen > 0 {
 		k.sigs -= int64(j.sigLen)
-		j.sigLen, j.sig = 0, nil
+		j.sigLen, j.sig, j.signed = 0, nil, nil
 		k.cond.Signal()
 	}
 }
 
-// onSums takes a piece of a signature, or of the digests of segments.
-func (k *stream) onSums(id uint32, payload []byte, digests bool) error {
+// onSums takes a piece of a signature.
+func (k *stream) onSums(id uint32, payload []byte) error {
 	j, err := k.current(id, 0)
 	if err != nil {
 		return err
 	}
-	if j.phase != asking && (j.phase != merging || !digests) {
+	if j.phase != asking {
 		return unasked("sums", id)
 	}
-	to, limit := &j.sig, j.sigLen
-	if digests {
-		to, limit = &j.digests, k.digestsLen(j)
-	}
-	if len(*to)+len(payload) > limit {
+	if len(j.sig)+len(payload) > j.sigLen {
 		return unasked("more sums than the file has", id)
 	}
-	*to = append(*to, payload...)
+	j.sig = append(j.sig, payload...)
 	return nil
 }
 
@@ -142,21 +119,15 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 	if j.phase != merging || j.fail != nil || src > j.size-n || !j.expect(off, n) {
 		return unasked("a copy", id)
 	}
+	if block := int64(k.params(j.size).Block); src%block != 0 || n%block != 0 && src+n != j.size {
+		return unasked("a copy of parts of blocks", id)
+	}
 	k.copyBasis(j, delta.Op{Kind: delta.Copy, Off: off, Src: src, Len: n})
-	if j.crumbled(int64(k.params(j.size).Block)) {
+	// The short last block is all that can be had in pieces less than a block.
+	if block := int64(k.params(j.size).Block); j.assemble && int64(len(j.ops)) > 2*j.entry.Size/block+crumbs {
 		return unasked("a copy of crumbs", id)
 	}
 	return nil
-}
-
-// crumbled reports whether more copies have come than a search finds for blocks
-// of that size, which a segment holds in memory. Some are cut short where two
-// workers of a search met.
-func (j *job) crumbled(block int64) bool {
-	if j.assemble {
-		return int64(len(j.ops)) > 2*j.entry.Size/block+crumbs
-	}
-	return j.builder != nil && int64(len(j.builder.ops)) > 2*native.Segment/block+crumbs
 }
 
 // copyBasis has a range of the basis copied into the job's file.
@@ -218,10 +189,7 @@ func (k *sink) workAll(ctx context.Context) {
 		case j.phase == copying:
 			k.copyAll(j)
 		case j.phase == assembling:
-			if j.err = k.assemble(j, literalsOf(j.ops, j.entry.Size)); j.err == nil {
-				j.bad = k.verify(ctx, j)
-			}
-			j.phase = verifying
+			k.assembleAll(ctx, j)
 			k.tasks <- task{job: j}
 		default:
 			j.bad = k.verify(ctx, j)
@@ -236,18 +204,20 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 	if k.stock != nil {
 		p = k.stock.sums(j.size, j.tries > 0)
 	}
-	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, p, delta.Options{})
+	sig, err := delta.Sign(ctx, mappedFile{countedFile{j.basis, k.stats}}, j.size, p, delta.Options{})
 	if err != nil {
 		k.fetchWhole(j)
 		return
 	}
 	j.sig, _ = sig.AppendBinary(nil)
+	if k.stock == nil {
+		j.signed = sig
+	}
 	j.phase = merging
 	k.retry(j)
 }
 
-// fetchWhole asks for all of a file whose basis is of no use, or whose digests
-// are not.
+// fetchWhole asks for all of a file whose basis is of no use.
 func (k *sink) fetchWhole(j *job) {
 	k.freeSig(j)
 	k.discard(j)
@@ -267,7 +237,7 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 		k.discard(j)
 		return
 	}
-	j.sig = nil
+	j.sig, j.signed = nil, sig
 	var missing []native.Range
 	o := delta.Options{GiveUp: giveUp}
 	t := k.newTaker(j, sig.Params())
@@ -290,7 +260,9 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	if err == nil {
 		k.stats.Matched.Add(t.matched())
 	}
-	k.freeSig(j)
+	if !j.assemble {
+		k.freeSig(j)
+	}
 	switch {
 	case j.err != nil:
 		k.tasks <- task{job: j}
@@ -323,38 +295,37 @@ func mergeRanges(rs []native.Range) []native.Range {
 	return out
 }
 
-// verify returns the segments that are not what the source's digests say. It
-// hashes what was not hashed when it was put together.
-func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
-	if k.stock != nil {
-		k.built(j)
-		if j.holes { // one at the end is not there until the size says so
-			if j.err = j.file.Truncate(j.entry.Size); j.err != nil {
-				return nil
-			}
-		}
-		return k.stock.verify(ctx, j)
+// assembleAll updates a file in place, and checks what was not sent.
+func (k *sink) assembleAll(ctx context.Context, j *job) {
+	ops := j.ops
+	j.phase = verifying
+	if j.err = k.assemble(j, literalsOf(ops, j.entry.Size)); j.err != nil {
+		return
 	}
-	if j.builder == nil {
-		j.builder = k.newBuilder(j, true)
-	}
-	k.built(j)
-	bad = mergeRanges(j.bad) // what could not be copied is not what it should be
-	size := k.alg.Size()
-	var wrong []native.Range
-	for i := 0; i*size < len(j.digests); i++ {
-		off := int64(i) * native.Segment
-		g := native.Range{Off: off, N: min(native.Segment, j.entry.Size-off)}
-		if !bytes.Equal(j.sums[i*size:(i+1)*size], j.digests[i*size:(i+1)*size]) && !touches(bad, g) {
-			wrong = append(wrong, g)
+	if k.stock == nil {
+		j.builder = k.newBuilder(j)
+		j.builder.made = true
+		for _, op := range ops {
+			j.builder.add(op)
 		}
 	}
-	return mergeRanges(append(wrong, bad...))
+	j.bad = k.verify(ctx, j)
 }
 
-// touches reports whether one of the ranges has bytes of g.
-func touches(rs []native.Range, g native.Range) bool {
-	return slices.ContainsFunc(rs, func(r native.Range) bool { return r.Off < g.Off+g.N && g.Off < r.Off+r.N })
+// verify returns what of a file that was put together of its basis is not what it
+// should be, once all of it is checked. What came from the source was before.
+func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
+	k.built(j)
+	k.freeSig(j)
+	if k.stock == nil {
+		return mergeRanges(j.bad)
+	}
+	if j.holes { // one at the end is not there until the size says so
+		if j.err = j.file.Truncate(j.entry.Size); j.err != nil {
+			return nil
+		}
+	}
+	return k.stock.verify(ctx, j)
 }
 
 // countedFile counts what is read of a file to be hashed.
@@ -370,4 +341,18 @@ func (c countedFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.File.ReadAt(p, off)
 	c.stats.Hash.Add(int64(n))
 	return n, err
+}
+
+// mappedFile is one of which nothing is taken that the other side does not verify,
+// so that it may be looked at where it is.
+type mappedFile struct{ countedFile }
+
+var _ delta.Mapper = mappedFile{}
+
+// Map implements delta.Mapper.
+func (m mappedFile) Map(off int64, n int) (data []byte, unmap func(), err error) {
+	if data, unmap, err = m.File.Map(off, n); err == nil {
+		m.stats.Hash.Add(int64(n))
+	}
+	return data, unmap, err
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/seed9553035b/syncd/syncd/cache"
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire"
-	"github.com/seed9553035b/syncd/wire/native"
 )
 
 // A source with a cache remembers the sums of what it has hashed. A version names
@@ -19,8 +18,7 @@ import (
 // taken from memory.
 
 // rememberFrom is the length in bytes from which digests of bodies are remembered:
-// what is shorter is hashed about as fast as it is looked up. Those of segments,
-// which go with a signature, are remembered whatever their length.
+// what is shorter is hashed about as fast as it is looked up.
 const rememberFrom = 1 << 20
 
 // sumKey returns the key of the sums of the file at p; ok is false if nothing
@@ -58,29 +56,4 @@ func (s *source) sumKey(p string, v wire.Version) (key cache.Key, ok bool) {
 func identity(dir *tree.Dir) (dev, ino uint64, err error) {
 	e, err := dir.Entry(".", tree.Want{})
 	return e.Dev, e.Ino, err
-}
-
-// knownDigests returns the digests of all segments of the file that key is of,
-// nil unless all are remembered.
-func (s *source) knownDigests(key cache.Key) []byte {
-	var all []byte
-	for off := int64(0); off < key.Version.Size; off += native.Segment {
-		key.Off, key.N = off, min(native.Segment, key.Version.Size-off)
-		sum := s.sums.Get(key)
-		if sum == nil {
-			return nil
-		}
-		all = append(all, sum...)
-	}
-	return all
-}
-
-// keepDigests remembers the digests of all segments.
-func (s *source) keepDigests(key cache.Key, all []byte) {
-	n := s.alg.Size()
-	for off := int64(0); off < key.Version.Size; off += native.Segment {
-		key.Off, key.N = off, min(native.Segment, key.Version.Size-off)
-		s.sums.Put(key, all[:n:n])
-		all = all[n:]
-	}
 }

@@ -50,16 +50,19 @@ type job struct {
 
 	// of a delta
 	basis    *tree.File
-	size     int64          // of the basis, as far as it is used
-	sig      []byte         // of the source's file while searching, of the basis for a DELTA
-	sigLen   int            // its length when it is complete
-	digests  []byte         // of the source's segments
-	replaces bool           // basis is the file that stands in the place of the new one
-	builder  *builder       // copies from it
-	sums     []byte         // of the segments that were built
-	mixed    bool           // bytes of the basis are in it: the whole is to be verified
-	taken    bool           // likewise, but verified
-	rest     []native.Range // to be asked for when want has come
+	size     int64    // of the basis, as far as it is used
+	sig      []byte   // of the source's file while searching, of the basis for a DELTA
+	sigLen   int      // its length when it is complete
+	replaces bool     // basis is the file that stands in the place of the new one
+	builder  *builder // copies from it
+	mixed    bool     // bytes of the basis are in it, and are not checked yet
+	taken    bool     // likewise, but they are
+
+	// signed is the same signature, decoded: what copies are checked against. Both
+	// count in sink.sigs, by sigLen.
+	signed *delta.Signature
+
+	rest []native.Range // to be asked for when want has come
 
 	// want are the ranges asked for; at and next say which bytes come next.
 	want []native.Range
@@ -136,6 +139,11 @@ func (j *job) expect(off, n int64) bool {
 // complete reports whether all that was asked for has come, or never will.
 func (j *job) complete() bool { return j.at == len(j.want) || j.fail != nil }
 
+// signs reports whether the job's signature is still of use.
+func (j *job) signs() bool {
+	return j.fail == nil && j.err == nil && (j.phase == asking || j.signed != nil && (j.assemble || j.mixed))
+}
+
 // bytes is the length of what is asked for.
 func (j *job) bytes() int64 {
 	if len(j.bad) == 0 || j.phase != fetching {
@@ -169,7 +177,7 @@ func (j *job) drop() (err error) {
 	}
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
-	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig, j.digests, j.sums = nil, nil, nil, false, false, nil, nil, nil
+	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig = nil, nil, nil, false, false, nil
 	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
 }

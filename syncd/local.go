@@ -117,11 +117,11 @@ func (l *local) file(k *stream, r *native.Read, index uint32) error {
 
 // sign answers for the signature of one file.
 func (l *local) sign(k *stream, r *native.Sign) error {
-	sig, digests, err := l.s.sign(context.Background(), r)
+	sig, err := l.s.sign(context.Background(), r)
 	if err != nil {
 		err = k.onFailed(r.ID, 0, failure(err))
-	} else if err = k.onSums(r.ID, sig, false); err == nil {
-		err = k.onSums(r.ID, digests, true)
+	} else {
+		err = k.onSums(r.ID, sig)
 	}
 	if err != nil {
 		return err

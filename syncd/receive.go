@@ -74,9 +74,9 @@ func (k *stream) received(b *batch) error {
 	k.reach(j)
 	whole := j.complete()
 	if j.phase == asking {
-		whole = j.fail != nil || len(j.sig) == j.sigLen && len(j.digests) == k.digestsLen(j)
+		whole = j.fail != nil || len(j.sig) == j.sigLen
 	}
-	if !whole || j.mixed && k.stock == nil && j.phase == merging && j.fail == nil && len(j.digests) != k.digestsLen(j) {
+	if !whole {
 		return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)
 	}
 	k.mu.Lock()

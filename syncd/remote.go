@@ -40,7 +40,7 @@ func (r *remote) run(k *stream) (peer []byte, err error) {
 		case native.TypePacked:
 			err = k.onPacked(a.ID, a.Index, a.Off, a.N, a.Payload, r)
 		case native.TypeSums:
-			err = k.onSums(a.ID, a.Payload, a.IsDigests())
+			err = k.onSums(a.ID, a.Payload)
 		case native.TypeCopy:
 			err = k.onCopy(a.ID, a.Off, a.CopySource(), a.N)
 		case native.TypeHole:

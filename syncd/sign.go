@@ -12,47 +12,42 @@ import (
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
-// sign makes the signature of a file and the digests of its segments, in one
-// pass over it.
-func (s *source) sign(ctx context.Context, r *native.Sign) (sig, digests []byte, err error) {
+// sign makes the signature of a file.
+func (s *source) sign(ctx context.Context, r *native.Sign) (sig []byte, err error) {
 	f, err := s.openFile(r.File.Path, r.File.Version)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer f.Close()
 	size := r.File.Version.Size
-	p := signParams(size, s.alg)
+	p := delta.NativeParams(size, s.alg)
 	if r.Block > 0 {
 		p.Block = int(r.Block)
 	}
 	n, err := delta.EncodedLen(p, size)
 	if err != nil || n > native.MaxSignature {
-		return nil, nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
+		return nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
 	}
 	key, keep := s.sumKey(r.File.Path, r.File.Version)
-	sigKey := key
-	sigKey.Block = p.Block
+	key.Block = p.Block
 	if keep {
-		sig, digests = s.sums.Get(sigKey), s.knownDigests(key)
 		// One of another length is of a version of this program with other sums.
-		if int64(len(sig)) == n && digests != nil {
-			return sig, digests, nil
+		if sig = s.sums.Get(key); int64(len(sig)) == n {
+			return sig, nil
 		}
 	}
-	d := &delta.Digests{Algorithm: s.alg}
-	signed, err := delta.Sign(ctx, countedFile{f, s.stats}, size, p, delta.Options{Digests: d})
+	signed, err := delta.Sign(ctx, mappedFile{countedFile{f, s.stats}}, size, p, delta.Options{})
 	if err == nil && unchanged(f, r.File.Version) != native.StatusOK {
 		err = errChanged
 	}
 	if err != nil {
-		return nil, nil, asChange(f, r.File.Version, err)
+		return nil, asChange(f, r.File.Version, err)
 	}
 	sig, err = signed.AppendBinary(nil)
 	if keep && err == nil {
-		s.sums.Put(sigKey, sig)
-		s.keepDigests(key, d.Sums)
+		s.sums.Put(key, sig)
 	}
-	return sig, d.Sums, err
+	return sig, err
 }
 
 // asChange says of an error in reading f that the file changed, if it did.
@@ -64,11 +59,11 @@ func asChange(f *tree.File, want wire.Version, err error) error {
 }
 
 func (s *source) answerSign(ctx context.Context, a *native.Answerer, r *native.Sign) error {
-	sig, digests, err := s.sign(ctx, r)
+	sig, err := s.sign(ctx, r)
 	if err != nil {
 		err = a.Failed(r.ID, 0, failure(err))
-	} else if err = a.Sums(r.ID, sig); err == nil {
-		err = a.Digests(r.ID, digests)
+	} else {
+		err = a.Sums(r.ID, sig)
 	}
 	if err != nil {
 		return err
@@ -108,8 +103,7 @@ func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delt
 	size := r.File.Version.Size
 	read := &native.Read{ID: r.ID}
 	send := &fileSender{s: s, a: a, r: read, f: f, version: r.File.Version}
-	d := &delta.Digests{Algorithm: s.alg}
-	covered, copies, ended := int64(0), false, false
+	covered, ended := int64(0), false
 	literal := func(off, n int64) error {
 		covered = off + n
 		for e, err := range tree.Extents(f, off, n) {
@@ -125,11 +119,11 @@ func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delt
 		}
 		return nil
 	}
-	err = delta.Search(ctx, sig, countedFile{f, s.stats}, size, delta.Options{Digests: d, GiveUp: giveUp}, func(op delta.Op) error {
+	err = delta.Search(ctx, sig, mappedFile{countedFile{f, s.stats}}, size, delta.Options{GiveUp: giveUp}, func(op delta.Op) error {
 		if op.Kind == delta.Literal {
 			return literal(op.Off, op.Len)
 		}
-		covered, copies = op.Off+op.Len, true
+		covered = op.Off + op.Len
 		s.stats.Matched.Add(op.Len)
 		return a.Copy(r.ID, op.Off, op.Src, op.Len)
 	})
@@ -147,9 +141,6 @@ func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delt
 		return nil, err
 	case unchanged(f, r.File.Version) != native.StatusOK:
 		return errChanged, nil
-	}
-	if copies {
-		return nil, a.Digests(r.ID, d.Sums)
 	}
 	return nil, nil
 }

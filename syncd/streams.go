@@ -135,13 +135,15 @@ func (k *sink) sayBye() error {
 // askAgain takes back a job whose stream broke, with what of it has arrived.
 func (k *sink) askAgain(j *job) {
 	k.reach(j)
-	k.freeSig(j)
+	if j.phase != fetching {
+		k.freeSig(j)
+	}
 	switch {
 	case j.fail != nil || j.err != nil:
 		k.tasks <- task{job: j}
 		return
 	case j.phase == asking:
-		j.sig, j.digests = nil, nil
+		j.sig = nil
 	case j.phase == merging:
 		k.restart(j)
 		return

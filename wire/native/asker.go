@@ -199,6 +199,9 @@ func (a *Asker) check(h *Header) error {
 	default:
 		return badf("a frame of type %d, which no request asked for", h.Type)
 	}
+	if h.Flags != 0 && h.Type != TypePage {
+		return badf("a frame of type %d with flags %#x", h.Type, h.Flags)
+	}
 	if !payload && h.Length != 0 {
 		return badf("a frame of type %d with a payload", h.Type)
 	}

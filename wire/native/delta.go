@@ -12,12 +12,11 @@ const MaxSignature = 64 << 20
 
 const (
 	flagMoreFollows = 1 << 0 // DELTA: the signature goes on in the next frame
-	flagDigests     = 1 << 0 // SUMS: digests of segments, not a signature
 
 	sigChunk = 1 << 20 >> 1 // bytes of a signature in one frame
 )
 
-// Sign asks for the signature of a file and the digests of its segments.
+// Sign asks for the signature of a file.
 type Sign struct {
 	ID    uint32
 	File  ReadFile // without ranges
@@ -147,21 +146,6 @@ func (a *Answerer) Sums(id uint32, sig []byte) error {
 	}
 	return nil
 }
-
-// Digests answers with the digests of all segments of the file.
-func (a *Answerer) Digests(id uint32, sums []byte) error {
-	for len(sums) > 0 {
-		chunk := sums[:min(len(sums), sigChunk)]
-		if err := a.frame(Header{Type: TypeSums, ID: id, Flags: flagDigests}, chunk); err != nil {
-			return err
-		}
-		sums = sums[len(chunk):]
-	}
-	return nil
-}
-
-// IsDigests reports whether a SUMS frame holds digests of segments.
-func (a *Answer) IsDigests() bool { return a.Flags&flagDigests != 0 }
 
 // CopySource is the offset in the basis of a COPY frame.
 func (a *Answer) CopySource() int64 {

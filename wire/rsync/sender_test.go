@@ -265,7 +265,7 @@ func (x *testSender) content(src *os.File, size int64, sums *rsync.Sums) error {
 	if err != nil {
 		return err
 	}
-	o := delta.Options{WholeBlocks: true, Workers: 1}
+	o := delta.Options{Workers: 1}
 	return delta.Search(context.Background(), sig, src, size, o, func(op delta.Op) error {
 		if op.Kind == delta.Literal {
 			return x.tokens.Literal(src, op.Off, op.Len)

@@ -1,0 +1,58 @@
+package syncd
+
+import (
+	"bytes"
+	"hash"
+
+	"github.com/seed9553035b/syncd/delta"
+)
+
+// A checker compares bytes with the strong sums of a signature, which are whole
+// digests. What agrees is what was signed. It is for one goroutine.
+type checker struct {
+	sig   *delta.Signature
+	wrong func(off, n int64) // a block, as a range of the signed file
+
+	alg  delta.Algorithm
+	hash hash.Hash // of a block that comes in pieces
+	sum  []byte
+	at   int64 // offset in the signed file of what comes next
+}
+
+func newChecker(sig *delta.Signature, wrong func(off, n int64)) *checker {
+	alg := sig.Params().Strong
+	return &checker{sig: sig, wrong: wrong, alg: alg, hash: alg.New()}
+}
+
+// start begins a row of whole blocks, at the offset of the first one.
+func (c *checker) start(off int64) {
+	c.at = off
+	c.hash.Reset()
+}
+
+// write takes the next bytes. There are no more of them than the signed file has.
+func (c *checker) write(p []byte) {
+	size := int64(c.sig.Params().Block)
+	for len(p) > 0 {
+		i := int(c.at / size)
+		off, n := c.sig.Block(i)
+		end := off + int64(n)
+		if c.at == off && len(p) >= n {
+			c.sum = c.alg.Sum(c.sum[:0], p[:n])
+			p = p[n:]
+			c.at = end
+		} else {
+			m := min(int64(len(p)), end-c.at)
+			c.hash.Write(p[:m])
+			p = p[m:]
+			if c.at += m; c.at < end {
+				return
+			}
+			c.sum = c.hash.Sum(c.sum[:0])
+			c.hash.Reset()
+		}
+		if !bytes.Equal(c.sum, c.sig.Strong(i)) {
+			c.wrong(off, int64(n))
+		}
+	}
+}
