@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // editFile writes to dst what src has, with edits: overwritten, inserted and
@@ -97,7 +99,10 @@ func TestDelta(t *testing.T) {
 				if lit := s.LiteralBytes; !whole && lit > 2<<20 || whole && lit < 32<<20 {
 					t.Errorf("%d bytes of literals", lit)
 				}
-				if p := s.PathBytes; len(options) == 0 && p.Reflink == 0 && s.HashBytes > 40<<20 {
+				if p := s.PathBytes; len(options) == 0 && way == "pull" && p.Reflink == 0 {
+					t.Errorf("no blocks are shared: %+v", p)
+				}
+				if len(options) == 0 && s.HashBytes > 40<<20 {
 					t.Errorf("this end read %d MiB to hash them: more than the file once", s.HashBytes>>20)
 				}
 				noStagingNames(t, dst)
@@ -138,18 +143,20 @@ func TestDeltaOfRepetitiveFiles(t *testing.T) {
 	t.Logf("shifted by a byte, %d MiB: random %v, zeros %v, one block %v, two blocks %v", size>>20, took[0], took[1], took[2], took[3])
 }
 
-// TestDeltaWhileTheBasisChanges rewrites the basis while it is searched and
-// copied from: what arrives is right, or reported.
+// TestDeltaWhileTheBasisChanges rewrites the basis while it is hashed, and copied from
+// or shared: what arrives is right, or reported.
 func TestDeltaWhileTheBasisChanges(t *testing.T) {
 	src, dst := t.TempDir(), t.TempDir()
 	randomFile(t, filepath.Join(src, "f"), 64<<20, 5)
-	d := serve(t, daemonConfig{modules: []module{{name: "src", path: src}}})
-	const rounds = 6
+	d := serve(t, daemonConfig{modules: []module{{name: "src", path: src}, {name: "dst", path: dst, writable: true}}})
+	const rounds = 12
 	for i := range rounds {
 		file := filepath.Join(dst, "f")
 		editFile(t, filepath.Join(src, "f"), file, 5)
 		stop, done := make(chan struct{}), make(chan struct{})
 		f, err := os.OpenFile(file, os.O_RDWR, 0)
+		check(t, err)
+		mapped, err := unix.Mmap(int(f.Fd()), 0, 60<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		check(t, err)
 		go func() {
 			defer close(done)
@@ -159,24 +166,33 @@ func TestDeltaWhileTheBasisChanges(t *testing.T) {
 					return
 				default:
 				}
-				if i%2 == 0 {
-					_, err = f.WriteAt([]byte("changed"), n*977%(60<<20))
-				} else if n == 0 {
+				at := n * 977 % (60 << 20)
+				switch {
+				case i%3 == 0:
+					_, err = f.WriteAt([]byte("changed"), at)
+				case i%3 == 1:
+					mapped[at]++
+				case n == 0:
 					time.Sleep(20 * time.Millisecond)
 					err = f.Truncate(1 << 20)
 				}
 			}
 		}()
-		r := run(t, syncArgs(d.url("src/"), dst+"/")...)
+		from, to := d.url("src/"), dst+"/"
+		if i%2 == 1 {
+			from, to = src+"/", d.url("dst/")
+		}
+		r := run(t, syncArgs(from, to)...)
 		close(stop)
 		<-done
+		check(t, unix.Munmap(mapped))
 		f.Close()
 		wantExit(t, r, 0, 23)
 		if r.code == 0 {
 			wantEqual(t, filepath.Join(src, "f"), file)
 		}
 	}
-	t.Logf("a basis written to, or truncated, while it was searched, %d times: no wrong file", rounds)
+	t.Logf("a basis written to, also through a mapping, or truncated, while it was hashed, %d times: no wrong file", rounds)
 }
 
 // TestAltDests takes files from beside the destination.

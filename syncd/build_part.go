@@ -82,6 +82,10 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 	}
 	if shared, err := w.k.copier.Share(w.file, off, w.basis, src, n, stats); err != nil {
 		return err
+	} else if shared && w.steady != nil {
+		w.note(&w.shared)
+		w.check.skip(n)
+		return nil
 	} else if shared {
 		return w.hash(w.file, off, n)
 	}

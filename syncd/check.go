@@ -17,6 +17,7 @@ type checker struct {
 	hash hash.Hash // of a block that comes in pieces
 	sum  []byte
 	at   int64 // offset in the signed file of what comes next
+	from int64 // blocks that begin before it are not compared
 }
 
 func newChecker(sig *delta.Signature, wrong func(off, n int64)) *checker {
@@ -26,7 +27,16 @@ func newChecker(sig *delta.Signature, wrong func(off, n int64)) *checker {
 
 // start begins a row of whole blocks, at the offset of the first one.
 func (c *checker) start(off int64) {
-	c.at = off
+	c.at, c.from = off, off
+	c.hash.Reset()
+}
+
+// skip passes over the next n bytes, and does not check the blocks of which it skips
+// a part.
+func (c *checker) skip(n int64) {
+	size := int64(c.sig.Params().Block)
+	c.at += n
+	c.from = (c.at + size - 1) / size * size
 	c.hash.Reset()
 }
 
@@ -51,7 +61,7 @@ func (c *checker) write(p []byte) {
 			c.sum = c.hash.Sum(c.sum[:0])
 			c.hash.Reset()
 		}
-		if !bytes.Equal(c.sum, c.sig.Strong(i)) {
+		if off >= c.from && !bytes.Equal(c.sum, c.sig.Strong(i)) {
 			c.wrong(off, int64(n))
 		}
 	}

@@ -204,6 +204,9 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 	if k.stock != nil {
 		p = k.stock.sums(j.size, j.tries > 0)
 	}
+	if k.stock == nil {
+		j.steady = steadyFrom(j.basis)
+	}
 	sig, err := delta.Sign(ctx, mappedFile{countedFile{j.basis, k.stats}}, j.size, p, delta.Options{})
 	if err != nil {
 		k.fetchWhole(j)
@@ -240,7 +243,8 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	j.sig, j.signed = nil, sig
 	var missing []native.Range
 	o := delta.Options{GiveUp: giveUp}
-	t := k.newTaker(j, sig.Params())
+	j.steady = steadyFrom(j.basis)
+	t := k.newTaker(j)
 	if t != nil {
 		o.Take = t.take
 	}
@@ -328,9 +332,10 @@ func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
 	return k.stock.verify(ctx, j)
 }
 
-// countedFile counts what is read of a file to be hashed.
+// countedFile counts what is read of a file to be hashed. It is no delta.Mapper: what
+// is hashed may be taken, from the buffer that it was read into.
 type countedFile struct {
-	*tree.File
+	f     *tree.File
 	stats *Stats
 }
 
@@ -338,7 +343,7 @@ var _ io.ReaderAt = countedFile{}
 
 // ReadAt implements io.ReaderAt.
 func (c countedFile) ReadAt(p []byte, off int64) (int, error) {
-	n, err := c.File.ReadAt(p, off)
+	n, err := c.f.ReadAt(p, off)
 	c.stats.Hash.Add(int64(n))
 	return n, err
 }
@@ -351,7 +356,7 @@ var _ delta.Mapper = mappedFile{}
 
 // Map implements delta.Mapper.
 func (m mappedFile) Map(off int64, n int) (data []byte, unmap func(), err error) {
-	if data, unmap, err = m.File.Map(off, n); err == nil {
+	if data, unmap, err = m.f.Map(off, n); err == nil {
 		m.stats.Hash.Add(int64(n))
 	}
 	return data, unmap, err

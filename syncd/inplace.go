@@ -79,7 +79,7 @@ func (k *sink) assemble(j *job, literals []native.Range) error {
 	if err := tree.Reserve(f, j.entry.Size); err != nil {
 		return err
 	}
-	m := mover{k: k, j: j, stash: stash, shares: k.copier.Shares(f, f)}
+	m := mover{k: k, j: j, stash: stash, shares: k.copier.Shares(f, f) > 0}
 	if err := m.moveAll(j.ops); err != nil {
 		return err
 	}

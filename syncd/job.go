@@ -61,6 +61,7 @@ type job struct {
 	// signed is the same signature, decoded: what copies are checked against. Both
 	// count in sink.sigs, by sigLen.
 	signed *delta.Signature
+	steady *steady // the basis since that was made or searched for, or nil
 
 	rest []native.Range // to be asked for when want has come
 
@@ -178,6 +179,7 @@ func (j *job) drop() (err error) {
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
 	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig = nil, nil, nil, false, false, nil
+	j.steady = nil
 	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
 }

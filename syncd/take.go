@@ -22,22 +22,25 @@ type taker struct {
 	k      *sink
 	j      *job
 	behind *sweeper // nil if the basis stays
+	unit   int64    // of blocks that can be shared instead; 0: there are none
 	bytes  atomic.Int64
 
 	mu        sync.Mutex // also lets one write at a time, as the file's lock does: who waits for that spins
-	room      []bool     // segments of the file that have their blocks; nil if the basis has holes
+	room      []bool     // segments of the file that have their blocks; nil if that is not worth it
 	holes     bool
 	allocated bool
 	err       error
 }
 
-// newTaker returns nil where strong sums are not enough, where the file is updated
-// in place, and where blocks may be shared instead of written.
-func (k *sink) newTaker(j *job, p delta.Params) *taker {
-	if j.assemble || p.Strong != k.alg || p.StrongLen != k.alg.Size() || !k.openTarget(j) || k.copier.Shares(j.file, j.basis) {
+// newTaker returns nil where the file is updated in place.
+func (k *sink) newTaker(j *job) *taker {
+	if j.assemble || !k.openTarget(j) {
 		return nil
 	}
 	t := &taker{k: k, j: j}
+	if t.unit = k.copier.Shares(j.file, j.basis); t.unit > 0 {
+		return t
+	}
 	for e, err := range tree.Extents(j.basis, 0, j.size) {
 		if err == nil && !e.Hole && e.Len == j.size {
 			t.room = make([]bool, (j.entry.Size+native.Segment-1)/native.Segment)
@@ -70,8 +73,11 @@ func (t *taker) matched() int64 {
 	return t.bytes.Load()
 }
 
-// take implements delta.Options.Take.
+// take implements delta.Options.Take. It leaves what can be shared.
 func (t *taker) take(op delta.Op, data []byte) bool {
+	if t.unit > 0 && op.Off%t.unit == op.Src%t.unit {
+		return false
+	}
 	for e, err := range tree.Extents(t.j.basis, op.Src, op.Len) {
 		if err != nil {
 			return false // it is copied again, or fetched

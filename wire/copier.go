@@ -58,12 +58,16 @@ func (c *Copier) CopyRange(dst File, dstOff int64, src File, srcOff, n int64, st
 	return r.rest()
 }
 
-// Shares reports whether the file system may have the two files share blocks.
-func (c *Copier) Shares(dst, src File) bool {
+// Shares returns the length of the blocks that the file system may have the two
+// files share, where they lie at multiples of it in both. It is 0 if there are none.
+func (c *Copier) Shares(dst, src File) int64 {
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
 	r := copyRange{c: c, dst: dst, src: src}
-	return r.stat() == nil && r.means.clone && r.probe()
+	if r.stat() != nil || !r.means.clone || !r.probe() {
+		return 0
+	}
+	return r.means.block
 }
 
 // Share is CopyRange where the file system can have the two files share blocks,

@@ -80,6 +80,17 @@ func VersionOf(f *File) (wire.Version, error) {
 	return versionOf(&st), nil
 }
 
+// DatesChanges reports whether f is on a file system that shares blocks and gives a
+// file another version with each change on this host, and none changes it from
+// another one.
+func DatesChanges(f *File) bool {
+	var fs unix.Statfs_t
+	if unix.Fstatfs(f.num(), &fs) != nil {
+		return false
+	}
+	return fs.Type == unix.XFS_SUPER_MAGIC || fs.Type == unix.BTRFS_SUPER_MAGIC
+}
+
 func versionOf(st *unix.Statx_t) wire.Version {
 	return wire.Version{
 		Size:  int64(st.Size),

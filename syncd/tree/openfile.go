@@ -3,7 +3,6 @@ package tree
 import (
 	"io"
 	"io/fs"
-	"os"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -61,22 +60,6 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 		n += m
 	}
 	return n, nil
-}
-
-// Map shows n bytes from off where the page cache has them, until unmap is called.
-// What the file does not have, because it is shorter or its disk fails, faults when
-// it is looked at.
-func (f *File) Map(off int64, n int) (data []byte, unmap func(), err error) {
-	into := int(off % int64(os.Getpagesize()))
-	m, err := unix.Mmap(f.num(), off-int64(into), into+n, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, nil, f.fail("map", err)
-	}
-	// Both are hints: one has the disk read ahead, the other spares a fault for
-	// each page.
-	_ = unix.Madvise(m, unix.MADV_SEQUENTIAL)
-	_ = unix.Madvise(m, unix.MADV_POPULATE_READ)
-	return m[into:], func() { _ = unix.Munmap(m) }, nil
 }
 
 // WriteAt implements [io.WriterAt].
