@@ -268,9 +268,13 @@ func (k *sink) rename(j *job, err error) {
 }
 
 func (k *sink) place(j *job) error {
-	if j.basis != nil {
-		j.basis.Close()
+	if basis := j.basis; basis != nil {
 		j.basis = nil
+		if j.replaces {
+			defer func() { k.replaced <- basis }()
+		} else {
+			basis.Close()
+		}
 	}
 	if j.staged == nil {
 		err := j.file.Close()
@@ -301,6 +305,16 @@ func (k *sink) place(j *job) error {
 		return j.node.dir.Sync()
 	}
 	return nil
+}
+
+// closeReplaced closes the bases that other files have taken the place of: with its
+// last descriptor the file system frees what a file had, which takes as long as
+// writing as much on some disks. One of them waits while one is freed, so that a disk
+// needs room for no more.
+func (k *sink) closeReplaced() {
+	for f := range k.replaced {
+		f.Close()
+	}
 }
 
 // commitHeld syncs what is held and makes it visible.

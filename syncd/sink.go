@@ -46,7 +46,7 @@ type bodies interface {
 	Trailer() (native.Trailer, error)
 }
 
-// sink makes a directory equal to what a source shows. Five goroutines work
+// sink makes a directory equal to what a source shows. These goroutines work
 // for it:
 //
 //  1. planner (sequential, the caller of run): takes pages of listings,
@@ -61,7 +61,8 @@ type bodies interface {
 //     and sees to it that what is put together of them and of what came is
 //     hashed. A builder of the job's own does both, in workers of its own.
 //  5. committer (sequential): gives files their metadata and their name,
-//     makes hard links, finishes directories. It waits for nobody.
+//     makes hard links, finishes directories. It waits for nobody but a closer
+//     (sequential), which closes the files that were replaced.
 //
 // Scanners (parallel, same.go) look at directories ahead of their listings, for a
 // source that answers SAME.
@@ -125,6 +126,7 @@ type sink struct {
 
 	scans     chan *node // to be looked at; nil if digests are of no use
 	tasks     chan task
+	replaced  chan *tree.File // bases to be closed
 	wake      chan struct{} // there are linkTasks
 	noDeletes atomic.Bool   // a listing had errors
 
@@ -180,6 +182,7 @@ type task struct {
 func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.cond.L, k.workCond.L = &k.mu, &k.mu
 	k.tasks = make(chan task, taskQueue)
+	k.replaced = make(chan *tree.File, 1)
 	k.wake = make(chan struct{}, 1)
 	k.links = make(map[inode]*linkGroup)
 	k.kept = make(map[string]bool)
@@ -198,10 +201,11 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	defer stop()
 
 	k.ahead.cond.L = &k.ahead.mu
-	var committer, worker, maker sync.WaitGroup
+	var committer, worker, maker, closer sync.WaitGroup
 	maker.Go(k.aheadAll)
 	worker.Go(func() { k.workAll(ctx) })
 	committer.Go(k.commitAll)
+	closer.Go(k.closeReplaced)
 	if k.first, _ = k.attach(k.up); k.first == nil {
 		k.up.close() // the run was ended before it began
 	}
@@ -234,6 +238,8 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	worker.Wait()
 	close(k.tasks)
 	committer.Wait()
+	close(k.replaced)
+	closer.Wait()
 	if err := k.interrupted(); err != nil {
 		k.dropAll()
 		return nil, err
