@@ -1,0 +1,47 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMap looks at a file whose pages are in the page cache, at any offset, and not
+// once they are gone.
+func TestMap(t *testing.T) {
+	top := t.TempDir()
+	want := bytes.Repeat([]byte("some bytes. "), 100_000)
+	name := filepath.Join(top, "f")
+	must(t, os.WriteFile(name, want, 0o600))
+	root, err := OpenRoot(top)
+	must(t, err)
+	defer root.Close()
+	dir, err := root.Dir("")
+	must(t, err)
+	defer dir.Close()
+	f, _, err := dir.Open("f")
+	must(t, err)
+	defer f.Close()
+	for _, off := range []int{0, 1, 4095, 4096, 4097, 700_001} {
+		for _, n := range []int{1, 4096, 4097, len(want) - 700_001} {
+			got, unmap, err := f.Map(int64(off), n)
+			must(t, err)
+			if !bytes.Equal(got, want[off:off+n]) {
+				t.Errorf("%d bytes at %d are others", n, off)
+			}
+			unmap()
+		}
+	}
+	// A file system on a disk gives up clean pages that nobody uses.
+	must(t, f.Sync())
+	must(t, unix.Fadvise(f.num(), 0, 0, unix.FADV_DONTNEED))
+	var fs unix.Statfs_t
+	must(t, unix.Fstatfs(f.num(), &fs))
+	if _, _, err := f.Map(0, len(want)); !errors.Is(err, ErrNotCached) && fs.Type != unix.TMPFS_MAGIC {
+		t.Errorf("mapped what has to be read from the disk: %v", err)
+	}
+}
