@@ -93,8 +93,9 @@ func BenchmarkWeakSum(b *testing.B) {
 func BenchmarkSweep(b *testing.B) {
 	const n = 2 << 10
 	data := randomBytes(1, 1<<18)
-	for _, blocks := range []int{0, 1 << 10, 1 << 15, 1 << 18} {
+	for _, blocks := range []int{0, 1 << 10, 1 << 14, 1 << 15, 1 << 17, 1 << 18} {
 		f := new(filter)
+		f.size(blocks)
 		for i := range blocks {
 			f.add(weakSum(data[i%(1<<17):][:n]) ^ uint32(i)*weakMultiplier)
 		}
@@ -110,13 +111,13 @@ func BenchmarkSweep(b *testing.B) {
 		}
 		bench("vector", func(s *sweep, out, in []byte, x, y uint32) (uint32, uint32) {
 			x, y = s.run(f, out, in, n, x, y)
-			s.next(f, 0)
+			s.passed(f)
 			return x, y
 		})
 		bench("scalar", func(s *sweep, out, in []byte, x, y uint32) (uint32, uint32) {
-			clear(s.hits[:])
+			s.n = 0
 			x, y = s.scalar(f, 0, out, in, n, x, y)
-			s.next(f, 0)
+			s.passed(f)
 			return x, y
 		})
 	}

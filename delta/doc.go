@@ -26,7 +26,8 @@
 //     blocks, for the price of one strong sum each. If it is not, look a block
 //     further, since most edits keep the length; then ask the index.
 //  2. Roll (sweep.go): move the window byte by byte, a batch at a time, through a
-//     filter that fits in L2. On amd64 with AVX2 this is in assembly.
+//     filter that fits in L2. On amd64 with AVX2 this is in assembly, and what it
+//     asks first is mostly in L1.
 //  3. Look up (index.go): what passes the filter is searched in the index of the
 //     blocks, and its strong sum compared. Then stride again.
 //

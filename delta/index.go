@@ -35,6 +35,7 @@ func newIndex(sig *Signature) *index {
 	ix := &index{Signature: sig, block: int64(sig.params.Block)}
 	ix.full, ix.short = sig.full()
 	ix.filter = filters.Get().(*filter)
+	ix.filter.size(ix.full)
 	ix.fillBuckets()
 	for k := range len(ix.start) - 1 {
 		ix.sortBucket(ix.order[ix.start[k]:ix.start[k+1]])

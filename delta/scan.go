@@ -262,9 +262,10 @@ func (s *scanner) roll(p, last int64) (int64, int, error) {
 			return p, -1, err
 		}
 		a, b = s.sweep.run(s.filter, data[:m], data[n:], uint32(n), a, b)
-		for i, weak, ok := s.sweep.next(s.filter, 0); ok; i, weak, ok = s.sweep.next(s.filter, i+1) {
+		for _, i := range s.sweep.passed(s.filter) {
+			i := int(i)
 			q := p + 1 + int64(i)
-			if block := s.lookup(q, weak, data[i+1:i+1+n]); block >= 0 {
+			if block := s.lookup(q, s.sweep.weak(i), data[i+1:i+1+n]); block >= 0 {
 				return q, block, nil
 			}
 		}

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "go_asm.h"
 
 // Everything here is arithmetic mod 2^16 in 16-bit lanes, in which carries past
 // the top are meant to vanish.
@@ -18,6 +19,28 @@ DATA last<>+8(SB)/8, $0x0f0e0f0e0f0e0f0e
 DATA last<>+16(SB)/8, $0x0f0e0f0e0f0e0f0e
 DATA last<>+24(SB)/8, $0x0f0e0f0e0f0e0f0e
 GLOBL last<>(SB), RODATA|NOPTR, $32
+
+// fourth<> shuffles the fourth word of each 128-bit half into the four behind it,
+// and zeros into the four first ones.
+DATA fourth<>+0(SB)/8, $0x8080808080808080
+DATA fourth<>+8(SB)/8, $0x0706070607060706
+DATA fourth<>+16(SB)/8, $0x8080808080808080
+DATA fourth<>+24(SB)/8, $0x0706070607060706
+GLOBL fourth<>(SB), RODATA|NOPTR, $32
+
+// absent<> is a table for VPSHUFB: byte i is all ones but for bit i%8.
+DATA absent<>+0(SB)/8, $0x7fbfdfeff7fbfdfe
+DATA absent<>+8(SB)/8, $0x7fbfdfeff7fbfdfe
+DATA absent<>+16(SB)/8, $0x7fbfdfeff7fbfdfe
+DATA absent<>+24(SB)/8, $0x7fbfdfeff7fbfdfe
+GLOBL absent<>(SB), RODATA|NOPTR, $32
+
+// nibbles<> leaves the bits of a byte by which VPSHUFB looks up.
+DATA nibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL nibbles<>(SB), RODATA|NOPTR, $32
 
 // ahead is how far the sum of a block has memory read ahead of it. It is often the
 // first to look at the bytes, and processors don't read ahead across pages by
@@ -67,103 +90,183 @@ sumLoop:
 	VZEROUPPER
 	RET
 
-// PREFIX replaces each word of Y by the sum of itself and those before it, and
-// then adds the sum of all words before, which it keeps in every word of SUM.
-// Y13 is last<>, Y14 has ones in its high half only.
-#define PREFIX(Y, T, U, SUM) \
-	VPSLLDQ    $2, Y, T       \
-	VPADDW     T, Y, Y        \
-	VPSLLDQ    $4, Y, T       \
-	VPADDW     T, Y, Y        \
-	VPSLLDQ    $8, Y, T       \
-	VPADDW     T, Y, Y        \ // each half is done on its own
-	VPSHUFB    Y13, Y, T      \ // total of low | total of high
-	VPERM2I128 $0x01, T, T, U \ // total of high | total of low
-	VPADDW     SUM, Y, Y      \
-	VPADDW     T, SUM, SUM    \
-	VPADDW     U, SUM, SUM    \
-	VPAND      U, Y14, U      \ // 0 | total of low
-	VPADDW     U, Y, Y
+// SCAN replaces each word of Y by the sum of itself, those before it, and SUM, which
+// has in each of its words the sum of all before these; and moves SUM on. Y13 is
+// last<>, Y14 is fourth<>.
+#define SCAN(Y, T, SUM) \
+	VPSLLQ     $16, Y, T     \
+	VPADDW     T, Y, Y       \
+	VPSLLQ     $32, Y, T     \
+	VPADDW     T, Y, Y       \ // each quarter is done on its own
+	VPSHUFB    Y14, Y, T     \
+	VPADDW     T, Y, Y       \ // each half
+	VPERM2I128 $0x08, Y, Y, T \ // 0 | low half
+	VPSHUFB    Y13, T, T     \
+	VPADDW     SUM, Y, Y     \
+	VPADDW     T, Y, Y       \
+	VPERMQ     $0xff, Y, T   \
+	VPSHUFB    Y13, T, SUM
 
-// lag is how many positions probing is behind rolling, a multiple of 16. A word
-// that is loaded soon after the vector store that holds it stalls: with a lag of 0
-// the whole takes 1.6 times as long, with 32 to 96 there is no difference.
+// lag is how many positions the loads from the narrow table are behind rolling, a
+// multiple of 32. A word that is loaded soon after the vector store that holds it
+// stalls: with a lag of 0 the whole takes 1.4 times as long, from 64 on there is no
+// difference.
 #define lag 64
 
-// TEST shifts into AX whether the first table has the bit for position I of the
-// sixteen. No gather: it is no faster here, and slow on many processors.
-#define TEST(I) \
-	MOVWLZX (2*I-2*lag-32)(DX), R8 \
-	MOVWLZX (2*I-2*lag-32)(DI), R9 \
-	MOVL    (R10)(R8*4), R8        \
-	BTL     R9, R8                 \
-	ADCL    AX, AX
+// FETCH replaces two indices of words of the narrow table by the words. No gather:
+// it gains little where it is fast, and it is slow on many processors.
+#define FETCH(I) \
+	MOVWLZX (2*I-2*lag-64)(R11), R8 \
+	MOVWLZX (2*I-2*lag-62)(R11), R9 \
+	MOVWLZX (R10)(R9*2), R9         \
+	SHLL    $16, R9                 \
+	ORW     (R10)(R8*2), R9         \
+	MOVL    R9, (2*I-2*lag-64)(R11)
 
-// func sweepAVX2(first *[firstWords]uint32, hits *[batch / 64]uint64, sumA, sumB *uint16, out, in *byte, m int, n, a, b uint16)
+#define FETCH8(I) \
+	FETCH(I)     \
+	FETCH((I+2)) \
+	FETCH((I+4)) \
+	FETCH((I+6))
+
+// TEST sets bits of R: which of 32 positions have both bits of a in their words of
+// the narrow table. Y10 is absent<>, Y11 is nibbles<>, Y12 has all ones.
+#define TEST(I, R) \
+	VPAND     I(DI), Y11, Y0      \
+	VPAND     (I+32)(DI), Y11, Y1 \
+	VPSHUFB   Y0, Y10, Y0         \ // all bits but those of a
+	VPSHUFB   Y1, Y10, Y1         \
+	VPOR      I(DX), Y0, Y0       \
+	VPOR      (I+32)(DX), Y1, Y1  \
+	VPCMPEQW  Y12, Y0, Y0         \ // even positions
+	VPCMPEQW  Y12, Y1, Y1         \ // odd ones
+	VPSRLW    $8, Y0, Y0          \
+	VPSLLW    $8, Y1, Y1          \
+	VPOR      Y0, Y1, Y0          \
+	VPMOVMSKB Y0, R
+
+// LIST takes the lowest bit from R8, and stores its position.
+#define LIST(I) \
+	TZCNTQ R8, R9         \
+	ADDL   R12, R9        \
+	MOVW   R9, (2*I)(R11) \
+	BLSRQ  R8, R8
+
+// func sweepAVX2(s *sweep, f *filter, out, in *byte, m int, n, a, b uint16) int
 //
-// Sixteen positions at a time: a is the running sum of in - out, and b that of
-// a - n*out. A round rolls over sixteen positions and probes the filter for those
+// Thirty-two positions at a time: a is the running sum of in - out, and b that of
+// a - n*out. From bytes come words of the odd ones, by a shift, and of the sums of
+// each two. The running sum of the pairs is that at the odd positions; there is one
+// step back from it to the even ones.
+//
+// A round rolls over positions, and loads the words of the narrow table for those
 // lag before; in one loop, so that the scalar instructions of the one run beside
 // the vector instructions of the other. The first rounds only roll, the last ones
-// only probe.
-TEXT ·sweepAVX2(SB), NOSPLIT, $0-62
-	MOVQ         first+0(FP), R10
-	MOVQ         hits+8(FP), R11
-	MOVQ         sumA+16(FP), DI
-	MOVQ         sumB+24(FP), DX
-	MOVQ         out+32(FP), SI
-	MOVQ         in+40(FP), BX
-	MOVQ         m+48(FP), CX
-	VPBROADCASTW n+56(FP), Y10
-	VPBROADCASTW a+58(FP), Y11
-	VPBROADCASTW b+60(FP), Y12
+// only load. At the end the words are tested.
+TEXT ·sweepAVX2(SB), NOSPLIT, $0-56
+	MOVQ         s+0(FP), AX
+	MOVQ         f+8(FP), R10
+	MOVQ         out+16(FP), SI
+	MOVQ         in+24(FP), BX
+	MOVQ         m+32(FP), CX
+	VPCMPEQB     Y9, Y9, Y9
+	VPABSB       Y9, Y9                    // bytes of 1
+	VPBROADCASTW n+40(FP), Y10
+	VPBROADCASTW a+42(FP), Y11
+	VPBROADCASTW b+44(FP), Y12
 	VMOVDQU      last<>(SB), Y13
-	VPCMPEQB     Y14, Y14, Y14
-	VPERM2I128   $0x08, Y14, Y14, Y14
-	MOVQ         CX, R12                   // positions still to probe
+	VMOVDQU      fourth<>(SB), Y14
+	VMOVD        filter_shift(R10), X15
+	LEAQ         filter_narrow(R10), R10
+	LEAQ         sweep_a(AX), DI
+	LEAQ         sweep_b(AX), DX
+	LEAQ         sweep_words(AX), R11
+	MOVQ         CX, R12                   // positions still to load for
 	ADDQ         $lag, CX                  // lag + positions still to roll over
 
 sweepLoop:
-	CMPQ      CX, $lag
-	JLE       probe
-	VPMOVSXBW (SI), Y0
-	VPMOVSXBW (BX), Y1
-	VPSUBW    Y0, Y1, Y1
-	VPMULLW   Y10, Y0, Y0
-	PREFIX(Y1, Y2, Y3, Y11)
-	VMOVDQU   Y1, (DI)
-	VPSUBW    Y0, Y1, Y1
-	PREFIX(Y1, Y2, Y3, Y12)
-	VMOVDQU   Y1, (DX)
+	CMPQ       CX, $lag
+	JLE        fetch
+	VMOVDQU    (SI), Y0
+	VMOVDQU    (BX), Y1
+	VPMADDUBSW Y0, Y9, Y2    // out, pairs
+	VPMADDUBSW Y1, Y9, Y3    // in, pairs
+	VPSRAW     $8, Y0, Y0    // out, odd
+	VPSRAW     $8, Y1, Y1    // in, odd
+	VPSUBW     Y2, Y3, Y3    // in - out, pairs
+	VPSUBW     Y0, Y1, Y1    // in - out, odd
+	SCAN(Y3, Y4, Y11)        // a, odd
+	VPSUBW     Y1, Y3, Y4    // a, even
+	VMOVDQU    Y4, (DI)
+	VMOVDQU    Y3, 32(DI)
+	VPMULLW    Y10, Y2, Y2
+	VPMULLW    Y10, Y0, Y0
+	VPADDW     Y3, Y4, Y4
+	VPSUBW     Y2, Y4, Y4    // a - n*out, pairs
+	VPSUBW     Y0, Y3, Y3    // a - n*out, odd
+	SCAN(Y4, Y5, Y12)        // b, odd
+	VPSUBW     Y3, Y4, Y5    // b, even
+	VMOVDQU    Y5, (DX)
+	VMOVDQU    Y4, 32(DX)
+	VPSRLW     X15, Y5, Y5
+	VPSRLW     X15, Y4, Y4
+	VMOVDQU    Y5, (R11)
+	VMOVDQU    Y4, 32(R11)
 
-probe:
-	SUBQ      $16, CX
-	ADDQ      $16, SI
-	ADDQ      $16, BX
-	ADDQ      $32, DI
-	ADDQ      $32, DX
-	CMPQ      CX, R12
-	JGE       sweepLoop
-	XORL      AX, AX
-	TEST(15)
-	TEST(14)
-	TEST(13)
-	TEST(12)
-	TEST(11)
-	TEST(10)
-	TEST(9)
-	TEST(8)
-	TEST(7)
-	TEST(6)
-	TEST(5)
-	TEST(4)
-	TEST(3)
-	TEST(2)
-	TEST(1)
-	TEST(0)
-	MOVW      AX, (R11)
-	ADDQ      $2, R11
-	SUBQ      $16, R12
-	JNZ       sweepLoop
+fetch:
+	SUBQ $32, CX
+	ADDQ $32, SI
+	ADDQ $32, BX
+	ADDQ $64, DI
+	ADDQ $64, DX
+	ADDQ $64, R11
+	CMPQ CX, R12
+	JGE  sweepLoop
+	FETCH8(0)
+	FETCH8(8)
+	FETCH8(16)
+	FETCH8(24)
+	SUBQ $32, R12
+	JNZ  sweepLoop
+
+	MOVQ     m+32(FP), CX
+	LEAQ     sweep_a(AX), DI
+	LEAQ     sweep_words(AX), DX
+	LEAQ     sweep_list(AX), R11
+	VMOVDQU  absent<>(SB), Y10
+	VMOVDQU  nibbles<>(SB), Y11
+	VPCMPEQB Y12, Y12, Y12       // R12, the position, is 0
+
+testLoop:
+	TEST(0, R8)
+	TEST(64, R9)
+	SHLQ    $32, R9
+	ORQ     R9, R8
+	POPCNTQ R8, R13
+	LEAQ    (R11)(R13*2), R13
+	LIST(0)                   // few of them
+	LIST(1)
+	LIST(2)
+	TESTQ   R8, R8
+	JNZ     more
+
+listed:
+	MOVQ R13, R11
+	ADDQ $128, DI
+	ADDQ $128, DX
+	ADDQ $64, R12
+	CMPQ R12, CX
+	JNE  testLoop
+	SUBQ AX, R11
+	SUBQ $sweep_list, R11
+	SHRQ $1, R11
+	MOVQ R11, ret+48(FP)
 	VZEROUPPER
 	RET
+
+more:
+	LIST(3)
+	ADDQ  $2, R11
+	TESTQ R8, R8
+	JNZ   more
+	JMP   listed

@@ -62,19 +62,23 @@ func TestWeakSumEqualsNaiveTwin(t *testing.T) {
 	}
 }
 
-// filterOf returns a filter with these sums.
-func filterOf(sums ...uint32) *filter {
+// filterOf returns a filter made for a number of blocks, with these sums.
+func filterOf(blocks int, sums ...uint32) *filter {
 	f := new(filter)
+	f.size(blocks)
 	for _, weak := range sums {
 		f.add(weak)
 	}
 	return f
 }
 
+// filterSizes are numbers of blocks around those at which the narrow table grows.
+var filterSizes = []int{0, 1, 1 << 13, 1<<13 + 1, 1 << 14, 1<<15 + 1, 1 << 16, 1<<16 + 1, 1 << 30}
+
 // passes lists what a sweep found.
 func passes(s *sweep, f *filter) (found []string) {
-	for i, weak, ok := s.next(f, 0); ok; i, weak, ok = s.next(f, i+1) {
-		found = append(found, fmt.Sprintf("%d:%08x", i, weak))
+	for _, i := range s.passed(f) {
+		found = append(found, fmt.Sprintf("%d:%08x", i, s.weak(int(i))))
 	}
 	return found
 }
@@ -83,8 +87,8 @@ func passes(s *sweep, f *filter) (found []string) {
 func TestSweepFindsEverySum(t *testing.T) {
 	for _, n := range []int{64, 65, 700, 4096} {
 		for name, data := range extremes(n + batch + 1) {
-			for _, m := range []int{1, 15, 16, 17, 63, 64, 65, 255, batch - 1, batch} {
-				f := new(filter)
+			for _, m := range []int{1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, batch - 64, batch - 1, batch} {
+				f := filterOf(m)
 				var want []string
 				for i := range m {
 					weak := naiveWeak(data[i+1:][:n])
@@ -105,47 +109,106 @@ func TestSweepFindsEverySum(t *testing.T) {
 	}
 }
 
-// TestSweepTwinsAgree compares the vector form with the scalar one, with a
-// filter that lets some positions pass.
-func TestSweepTwinsAgree(t *testing.T) {
+// naiveSweep returns the sums behind each step, by their definition.
+func naiveSweep(out, in []byte, n, weak uint32) (sums []uint32) {
+	a, b := int64(weak&0xffff), int64(weak>>16)
+	for i := range out {
+		a += int64(int8(in[i])) - int64(int8(out[i]))
+		b += a - int64(n)*int64(int8(out[i]))
+		sums = append(sums, uint32(uint16(a))|uint32(uint16(b))<<16)
+	}
+	return sums
+}
+
+// TestSweepFormsListWhatTheirTableHas starts anywhere, with windows of any length
+// and filters of any density, and compares each form with the table it asks.
+func TestSweepFormsListWhatTheirTableHas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.SampledFrom([]int{64, 65, 127, 1000}).Draw(t, "n")
-		m := rapid.IntRange(0, batch).Draw(t, "m")
-		data := randomBytes(uint64(rapid.IntRange(0, 1<<16-1).Draw(t, "content")), n+batch)
-		f := new(filter)
-		for range rapid.IntRange(0, 40).Draw(t, "blocks") {
-			f.add(naiveWeak(data[rapid.IntRange(0, batch).Draw(t, "at"):][:n]))
+		n := uint32(rapid.IntRange(1, MaxBlock).Draw(t, "n"))
+		m := rapid.OneOf(rapid.IntRange(0, batch), rapid.SampledFrom([]int{63, 64, 65, batch - 1, batch})).Draw(t, "m")
+		weak := rapid.Uint32().Draw(t, "weak")
+		data := randomBytes(uint64(rapid.IntRange(0, 1<<16-1).Draw(t, "content")), 2*batch)
+		if rapid.Bool().Draw(t, "extreme") {
+			for i := range data {
+				data[i] = 0x7f + data[i]&1
+			}
 		}
-		a, b := weakHalves(data[:n])
+		out, in := data[:m], data[batch:][:m]
+		sums := naiveSweep(out, in, n, weak)
+
+		f := filterOf(rapid.SampledFrom(filterSizes).Draw(t, "blocks"))
+		all := rapid.IntRange(0, 3).Draw(t, "all") == 0
+		for i, sum := range sums {
+			if all || data[i]&31 == 0 {
+				f.add(sum)
+			}
+		}
+		for i := range uint32(rapid.SampledFrom([]int{0, 1 << 10, 1 << 14}).Draw(t, "others")) {
+			f.add(i * weakMultiplier)
+		}
+		check := func(form string, s *sweep, upTo int, has func(uint32) bool, a, b uint32) {
+			last, listed := weak, s.list[:s.n]
+			for i, sum := range sums[:upTo] {
+				last = sum
+				if has(sum) != (len(listed) > 0 && int(listed[0]) == i) {
+					t.Fatalf("%s: at %d of %d, with %08x in the filter %v, lists %v", form, i, upTo, sum, has(sum), listed)
+				}
+				if has(sum) {
+					if s.weak(i) != sum {
+						t.Fatalf("%s: sum at %d of %d is %08x, want %08x", form, i, upTo, s.weak(i), sum)
+					}
+					listed = listed[1:]
+				}
+			}
+			if len(listed) > 0 || a&0xffff|b<<16 != last {
+				t.Fatalf("%s: ends %d positions with %04x %04x and lists %v, want %08x", form, upTo, uint16(a), uint16(b), listed, last)
+			}
+		}
 		var vector, scalar sweep
-		a1, b1 := vector.run(f, data[:m], data[n:n+m], uint32(n), a, b)
-		a2, b2 := scalar.scalar(f, 0, data[:m], data[n:n+m], uint32(n), a, b)
-		if uint16(a1) != uint16(a2) || uint16(b1) != uint16(b2) {
-			t.Fatalf("vector ends with %x %x, scalar with %x %x", a1, b1, a2, b2)
+		a, b := weak&0xffff, weak>>16
+		k := vector.vector(f, out, in, n, &a, &b)
+		if k != 0 && k != m&^63 {
+			t.Fatalf("the vector form does %d of %d", k, m)
 		}
-		if v, s := passes(&vector, f), passes(&scalar, f); !slices.Equal(v, s) || vector.hits != scalar.hits {
-			t.Fatalf("vector found %v, scalar %v", v, s)
-		}
+		check("vector", &vector, k, f.hasNarrow, a, b)
+		a, b = scalar.scalar(f, 0, out, in, n, weak&0xffff, weak>>16)
+		check("scalar", &scalar, m, f.hasWide, a, b)
 	})
 }
 
 func TestFilterHoldsWhatWasAdded(t *testing.T) {
-	f := filterOf(0, 1, 0xffffffff, 0x80008000)
-	for _, weak := range []uint32{0, 1, 0xffffffff, 0x80008000} {
-		if !f.has(weak) {
-			t.Errorf("%#x is not in the filter", weak)
+	sums := []uint32{0, 1, 0xffffffff, 0x80008000}
+	for _, blocks := range filterSizes {
+		f := filterOf(blocks, sums...)
+		for _, weak := range sums {
+			if !f.has(weak) || !f.hasNarrow(weak) {
+				t.Errorf("%d blocks: %#x is not in the filter", blocks, weak)
+			}
+		}
+		if f.has(2) || f.hasNarrow(2) || f.has(0x00010000) {
+			t.Errorf("%d blocks: the filter holds sums that were not added", blocks)
+		}
+		f.remove(sums)
+		if *f != (filter{}) {
+			t.Errorf("%d blocks: the filter is not empty after all sums are removed", blocks)
+		}
+		f.size(blocks)
+		f.add(5)
+		f.remove(append(make([]uint32, firstWords/8), 5))
+		if *f != (filter{}) {
+			t.Errorf("%d blocks: the filter is not empty after many sums are removed", blocks)
 		}
 	}
-	if f.has(2) || f.has(0x00010000) {
-		t.Error("the filter holds sums that were not added")
-	}
-	f.remove([]uint32{0, 1, 0xffffffff, 0x80008000})
-	if *f != (filter{}) {
-		t.Error("the filter is not empty after all sums are removed")
-	}
-	f.add(5)
-	f.remove(append(make([]uint32, firstWords/8), 5))
-	if *f != (filter{}) {
-		t.Error("the filter is not empty after many sums are removed")
+}
+
+// TestNarrowTableHasAWordForEachBlock as long as there are as many words.
+func TestNarrowTableHasAWordForEachBlock(t *testing.T) {
+	for blocks, words := range map[int]int{
+		0: 1 << 13, 1: 1 << 13, 1 << 13: 1 << 13, 1<<13 + 1: 1 << 14, 1 << 14: 1 << 14, 1<<14 + 1: 1 << 15,
+		1 << 16: 1 << 16, 1<<16 + 1: 1 << 16, 1 << 30: 1 << 16,
+	} {
+		if f := filterOf(blocks); firstWords>>f.shift != words {
+			t.Errorf("%d blocks: %d words, want %d", blocks, firstWords>>f.shift, words)
+		}
 	}
 }
