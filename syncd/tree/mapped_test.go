@@ -17,7 +17,7 @@ func TestMap(t *testing.T) {
 	want := bytes.Repeat([]byte("some bytes. "), 100_000)
 	name := filepath.Join(top, "f")
 	must(t, os.WriteFile(name, want, 0o600))
-	root, err := OpenRoot(top)
+	root, err := OpenRoot(top, false)
 	must(t, err)
 	defer root.Close()
 	dir, err := root.Dir("")
