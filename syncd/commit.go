@@ -415,6 +415,9 @@ func (k *sink) appear(n *node, err error) {
 }
 
 func (k *sink) finished(n *node) {
+	k.mu.Lock()
+	delete(k.nodes, n)
+	k.mu.Unlock()
 	if n.dir != nil {
 		n.dir.Close()
 		n.dir = nil

@@ -12,6 +12,7 @@ import (
 // plan runs until every directory is finished.
 func (k *sink) plan() error {
 	root := &node{refs: 1, own: 1}
+	k.entered(root)
 	if k.root != nil {
 		var err error
 		if root.dir, err = k.root.Dir(""); err != nil {
@@ -389,6 +390,7 @@ func (k *sink) enter() error {
 	}
 	// The reference of the waiting child becomes that of the node.
 	c := &node{parent: n, path: n.join(e.Name), entry: e, private: n.private, refs: 1, own: 1}
+	k.entered(c)
 	if err := k.openNode(c); err != nil {
 		if !errors.Is(err, errPassedOver) {
 			k.failed(c.path, err)
@@ -408,6 +410,13 @@ func (k *sink) enter() error {
 	k.mu.Unlock()
 	k.scans <- c // has room for as many as may be under way
 	return nil
+}
+
+// entered notes a node until it is finished.
+func (k *sink) entered(n *node) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.nodes[n] = true
 }
 
 // openNode opens or makes the directory of c.

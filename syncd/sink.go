@@ -127,15 +127,16 @@ type sink struct {
 	scans     chan *node // to be looked at; nil if digests are of no use
 	tasks     chan task
 	replaced  chan *tree.File // bases to be closed
-	wake      chan struct{} // there are linkTasks
-	noDeletes atomic.Bool   // a listing had errors
+	wake      chan struct{}   // there are linkTasks
+	noDeletes atomic.Bool     // a listing had errors
 
 	mu        sync.Mutex
-	cond      sync.Cond     // signals the planner
-	streams   []*stream     // in the order in which they came, the dead ones too
-	listings  []listing     // to be asked for, once fewer are under way
-	whole     map[*job]bool // files of which parts are under way
-	peer      []byte        // the source's result
+	nodes     map[*node]bool // entered, and not finished: their directories are open
+	cond      sync.Cond      // signals the planner
+	streams   []*stream      // in the order in which they came, the dead ones too
+	listings  []listing      // to be asked for, once fewer are under way
+	whole     map[*job]bool  // files of which parts are under way
+	peer      []byte         // the source's result
 	pages     []arrived
 	renewed   []arrived // likewise, each about one file
 	scanning  int       // in scans, or being looked at
@@ -186,6 +187,7 @@ func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.wake = make(chan struct{}, 1)
 	k.links = make(map[inode]*linkGroup)
 	k.kept = make(map[string]bool)
+	k.nodes = make(map[*node]bool)
 	k.staged = make(map[string]*node)
 	k.whole = make(map[*job]bool)
 	defer k.spool.close()
@@ -334,7 +336,8 @@ func (k *sink) item(path string, e *wire.Entry, i item, link string) {
 // errAborted stands for the error that abort has kept.
 var errAborted = errors.New("the run was ended")
 
-// dropAll removes what an ended run has built and not committed.
+// dropAll removes what an ended run has built and not committed, and closes the
+// directories that it was in.
 func (k *sink) dropAll() {
 	drop := func(jobs []*job) {
 		for _, j := range jobs {
@@ -356,5 +359,10 @@ func (k *sink) dropAll() {
 	drop(k.work) // of what the committer ended after the worker
 	for j := range k.whole {
 		k.discard(j)
+	}
+	for n := range k.nodes {
+		if n.dir != nil {
+			n.dir.Close()
+		}
 	}
 }
