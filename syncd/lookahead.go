@@ -76,7 +76,7 @@ func (s *source) newLookahead(ctx context.Context) *lookahead {
 // twin returns a source that shows the same, for another goroutine.
 func (s *source) twin() *source {
 	t := *s
-	t.dirs, t.hash, t.digest, t.same, t.packer, t.done = nil, nil, nil, nil, nil, nil
+	t.dirs, t.hash, t.group, t.digest, t.same, t.packer, t.done = nil, nil, group{}, nil, nil, nil, nil
 	return &t
 }
 

@@ -37,6 +37,8 @@ func (r *remote) run(k *stream) (peer []byte, err error) {
 			err = k.onAnyFailed(a.ID, a.Index, a.Failure())
 		case native.TypeData:
 			err = k.onData(a.ID, a.Index, a.Off, a.N, r)
+		case native.TypeFiles:
+			err = k.onFiles(a.ID, a.Index, int(a.Off), a.N, r)
 		case native.TypePacked:
 			err = k.onPacked(a.ID, a.Index, a.Off, a.N, a.Payload, r)
 		case native.TypeSums:

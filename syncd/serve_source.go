@@ -192,26 +192,10 @@ func keepAlivesEvery(period time.Duration, nop func() error) (stop func()) {
 	}
 }
 
-func (s *source) answerRead(a *native.Answerer, r *native.Read) error {
-	for i := range r.Files {
-		if err := s.answerFile(a, r, uint32(i)); err != nil {
-			return err
-		}
-	}
-	return a.End(r.ID)
-}
-
-// answerFile sends the ranges of one file.
-func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32) error {
-	want := &r.Files[index]
-	f, err := s.openFile(want.Path, want.Version)
-	if err != nil {
-		return a.Failed(r.ID, index, failure(err))
-	}
+// answerFile sends the ranges of one file, and closes it.
+func (s *source) answerFile(a *native.Answerer, r *native.Read, index uint32, f *tree.File) error {
 	defer f.Close()
-	if !r.SumsOnly {
-		s.stats.Transferred.Add(1)
-	}
+	want := &r.Files[index]
 	send := &fileSender{s: s, a: a, r: r, index: index, f: f, version: want.Version, again: r.Again}
 	if want.Version.Size >= rememberFrom || r.Again {
 		send.key, send.keep = s.sumKey(want.Path, want.Version)

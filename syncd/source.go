@@ -47,6 +47,7 @@ type source struct {
 
 	dirs   []openDir // most recently used last
 	hash   *hasher
+	group  group // of the READ at hand
 	digest *native.DirDigest
 	same   *native.DirDigest // digest, while a LIST with one is answered
 }

@@ -38,6 +38,7 @@ type stream struct {
 
 	arrivals []*job // received, not handed over
 	hash     *hasher
+	sums     []byte // of the group that is being received
 	unpacker *zstd.Decoder
 	unpacked []byte
 }

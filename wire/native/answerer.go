@@ -194,14 +194,42 @@ func (a *Answerer) Data(id, index uint32, off, n int64, body func(send SendFunc)
 	return a.trailer(t)
 }
 
+// Files sends one FILES frame: the header, then the bodies of count files from
+// index on, n bytes together, then their trailers. body is called for each file,
+// in order, sends all of it and returns its trailer.
+func (a *Answerer) Files(id, index uint32, count int, n int64, body func(i int, send SendFunc) (Trailer, error)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var err error
+	if a.buf, err = writeFrame(a.c, a.buf, Header{Type: TypeFiles, ID: id, Index: index, Off: int64(count), N: n}, nil); err != nil {
+		return err
+	}
+	send := SendFunc(a.c.SendFile)
+	b := a.buf[:0]
+	for i := range count {
+		t, err := body(i, send)
+		if err != nil {
+			return err
+		}
+		b = t.append(b)
+	}
+	a.buf = b
+	_, err = a.c.Write(b)
+	return err
+}
+
 // trailer ends a DATA or PACKED frame; a.mu is held.
 func (a *Answerer) trailer(t Trailer) error {
-	b := binary.LittleEndian.AppendUint16(a.buf[:0], uint16(t.Status))
-	b = binary.LittleEndian.AppendUint16(b, uint16(t.Errno))
-	b = binary.LittleEndian.AppendUint32(b, 0)
-	a.buf = append(b, t.Digest...)
+	a.buf = t.append(a.buf[:0])
 	_, err := a.c.Write(a.buf)
 	return err
+}
+
+func (t *Trailer) append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(t.Status))
+	b = binary.LittleEndian.AppendUint16(b, uint16(t.Errno))
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	return append(b, t.Digest...)
 }
 
 // Packed sends one PACKED frame: n bytes of the file, compressed to z.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -33,7 +34,7 @@ type Asker struct {
 // NewAsker returns the sink's end of a session on c whose digests are size
 // bytes long.
 func NewAsker(c *wire.Conn, size int) *Asker {
-	return &Asker{c: c, digest: size, tail: make([]byte, trailerLen+size+HeaderLen)}
+	return &Asker{c: c, digest: size, tail: make([]byte, 0, trailerLen+size+HeaderLen)}
 }
 
 func (a *Asker) send(h Header, build func([]byte) []byte) (err error) {
@@ -138,7 +139,8 @@ func (a *Answer) Failure() *Failure {
 }
 
 // Next reads the next frame of an answer. After a DATA with a body the caller
-// takes exactly N bytes by RecvFile and Discard, and then the Trailer.
+// takes exactly N bytes by RecvFile and Discard, and then the Trailer; after a
+// FILES likewise, and then Off Trailers.
 func (a *Asker) Next() (Answer, error) {
 	for {
 		var ans Answer
@@ -195,6 +197,11 @@ func (a *Asker) check(h *Header) error {
 		if h.N == 0 || h.Off/Segment != (h.Off+h.N-1)/Segment {
 			return badf("a frame for the range %d+%d, which is empty or crosses a segment", h.Off, h.N)
 		}
+	case TypeFiles:
+		ranged = true
+		if h.Off < 2 || h.Off > MaxGroup || h.N < h.Off || h.N > Segment {
+			return badf("a FILES frame of %d files with %d bytes", h.Off, h.N)
+		}
 	case TypeSame, TypeEnd, TypeNop:
 	default:
 		return badf("a frame of type %d, which no request asked for", h.Type)
@@ -217,8 +224,8 @@ func (a *Asker) RecvFile(dst wire.File, off, n int64) error { return a.c.RecvFil
 // Discard takes n body bytes and drops them.
 func (a *Asker) Discard(n int64) error { return a.c.Discard(n) }
 
-// Trailer is what follows the body of a DATA frame. Digest is valid until the
-// next call.
+// Trailer is what follows the body of a DATA frame, and the bodies of a FILES
+// frame. Digest is valid until the next call.
 type Trailer struct {
 	Status Status
 	Errno  syscall.Errno
@@ -227,19 +234,42 @@ type Trailer struct {
 
 // Trailer reads the trailer of the DATA frame at hand, together with the
 // header that must follow it.
-func (a *Asker) Trailer() (Trailer, error) {
+func (a *Asker) Trailer() (t Trailer, err error) {
+	err = a.Trailers(1, func(_ int, one Trailer) error {
+		t = one
+		return nil
+	})
+	return t, err
+}
+
+// Trailers reads the n trailers of the frame at hand, together with the header
+// that must follow them, and calls each with one after the other. An error of each
+// is the last call's, and is returned.
+func (a *Asker) Trailers(n int, each func(i int, t Trailer) error) error {
+	one := trailerLen + a.digest
+	a.tail = slices.Grow(a.tail[:0], n*one+HeaderLen)[:n*one+HeaderLen]
 	if _, err := io.ReadFull(a.c, a.tail); err != nil {
-		return Trailer{}, noEOF(err)
+		return noEOF(err)
 	}
-	copy(a.hdr[:], a.tail[trailerLen+a.digest:])
+	copy(a.hdr[:], a.tail[n*one:])
 	a.ahead = true
-	le := binary.LittleEndian
-	t := Trailer{
-		Status: Status(le.Uint16(a.tail)),
-		Errno:  syscall.Errno(le.Uint16(a.tail[2:])),
-		Digest: a.tail[trailerLen : trailerLen+a.digest],
+	for i := range n {
+		t, err := parseTrailer(a.tail[i*one:][:one])
+		if err == nil {
+			err = each(i, t)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if t.Status > StatusError || t.Errno > 4095 || le.Uint32(a.tail[4:]) != 0 {
+	return nil
+}
+
+// parseTrailer reads the trailer that is all of b.
+func parseTrailer(b []byte) (Trailer, error) {
+	le := binary.LittleEndian
+	t := Trailer{Status: Status(le.Uint16(b)), Errno: syscall.Errno(le.Uint16(b[2:])), Digest: b[trailerLen:]}
+	if t.Status > StatusError || t.Errno > 4095 || le.Uint32(b[4:]) != 0 {
 		return t, badf("a trailer with status %d and errno %d", t.Status, t.Errno)
 	}
 	return t, nil

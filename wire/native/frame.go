@@ -19,6 +19,7 @@ const (
 	Segment    = 8 << 20 // bytes; no DATA frame crosses a multiple of it
 
 	MaxPacked = 1 << 20 // bytes that one PACKED frame decodes to
+	MaxGroup  = 256     // files of one FILES frame, which has no more than a Segment of bytes
 
 	MaxName = 255
 	MaxPath = 4095
@@ -43,6 +44,7 @@ const (
 	TypeFailed Type = 22
 	TypeEnd    Type = 23
 	TypePacked Type = 24
+	TypeFiles  Type = 25
 	TypeBye    Type = 32
 	TypeFatal  Type = 33
 	TypeNop    Type = 34
