@@ -1,9 +1,15 @@
 package syncd
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // aheadFiles is how many files may be open before their content comes.
-const aheadFiles = 256
+const (
+	aheadFiles = 256
+	aheadStep  = 32 // of them are taken from the queue at a time
+)
 
 // ahead makes small new files before their content comes: of what a receiver does
 // for one, making it is a third. It is a goroutine that follows the requests, and
@@ -24,6 +30,7 @@ func (k *sink) makeAhead(b *batch) {
 	a := &k.ahead
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.queue = slices.Grow(a.queue, len(b.jobs))
 	for _, j := range b.jobs {
 		if j.phase == fetching && j.tries == 0 && j.file == nil && j.basis == nil && j.entry.Size <= plainFile && !k.inPlace(j) {
 			a.queue = append(a.queue, j)
@@ -44,46 +51,57 @@ func (k *sink) aheadAll() {
 			a.mu.Unlock()
 			return
 		}
-		j := a.queue[0]
-		a.queue = a.queue[1:]
-		a.open++
+		n := min(len(a.queue), aheadFiles-a.open, aheadStep)
+		jobs := a.queue[:n]
+		a.queue = a.queue[n:]
+		a.open += n
 		a.mu.Unlock()
-		j.opening.Lock()
-		if !j.reached && j.err == nil {
-			j.early = true
-			k.openTarget(j)
+		late := 0
+		for _, j := range jobs {
+			j.opening.Lock()
+			if !j.reached && j.err == nil {
+				j.early = true
+				k.openTarget(j)
+			}
+			if !j.early {
+				late++
+			}
+			j.opening.Unlock()
 		}
-		early := j.early
-		j.opening.Unlock()
-		if !early {
-			k.notAhead()
-		}
+		k.notAhead(late)
 	}
 }
 
 // notAhead counts down the files that are open too early.
-func (k *sink) notAhead() {
+func (k *sink) notAhead(n int) {
+	if n == 0 {
+		return
+	}
+	const half = aheadFiles / 2
 	a := &k.ahead
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// Each wake-up costs: it makes half of them at a time.
-	if a.open--; a.open == aheadFiles/2 {
+	if a.open -= n; a.open <= half && a.open+n > half {
 		a.cond.Signal()
 	}
 }
 
-// reach tells that the receiver has come to a job: from here on it is its own.
-func (k *sink) reach(j *job) {
-	if j.reached {
-		return
+// reach tells that the receiver has come to jobs: from here on they are its own.
+func (k *sink) reach(jobs ...*job) {
+	early := 0
+	for _, j := range jobs {
+		if j.reached {
+			continue
+		}
+		j.opening.Lock()
+		j.reached = true
+		if j.early {
+			early++
+		}
+		j.opening.Unlock()
 	}
-	j.opening.Lock()
-	j.reached = true
-	early := j.early
-	j.opening.Unlock()
-	if early {
-		k.notAhead()
-	}
+	k.notAhead(early)
 }
 
 // endAhead ends the goroutine.

@@ -66,7 +66,7 @@ func (k *sink) quiet() bool {
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
-	if !j.signs() {
+	if j.sigLen > 0 && !j.signs() {
 		k.freeSig(j) // a retry waits for room for another
 	}
 	switch {
@@ -179,14 +179,33 @@ func (k *sink) retry(j *job) {
 }
 
 // settled takes one job off the counts, and its reference off its node.
-func (k *sink) settled(j *job) {
-	k.freeSig(j)
-	k.unlisted(j)
+func (k *sink) settled(j *job) { k.settle(j, false) }
+
+// settle is settled; made says that something was made in the node.
+func (k *sink) settle(j *job, made bool) {
+	if j.sigLen > 0 {
+		k.freeSig(j)
+	}
+	n, done := j.node, false
 	k.mu.Lock()
-	k.inflight--
-	k.cond.Signal()
+	if k.inflight--; k.inflight == roomyJobs {
+		k.cond.Signal()
+	}
+	n.touched = n.touched || made
+	if !j.offList {
+		j.offList = true
+		n.own--
+		done = n.own == 0
+	}
+	n.refs--
+	zero := n.refs == 0
 	k.mu.Unlock()
-	k.drop(j.node)
+	if done {
+		k.listDone(n)
+	}
+	if zero {
+		k.finish(n)
+	}
 }
 
 // unlisted has a job keep its directory's list no longer.
@@ -259,12 +278,11 @@ func (k *sink) rename(j *job, err error) {
 		k.linkFailed(j.link)
 	} else {
 		k.stats.Transferred.Add(1)
-		k.touch(j.node)
 		k.dropPartial(j)
 		k.item(j.path(), &j.entry, j.item, "")
 		k.linkReady(j.link)
 	}
-	k.settled(j)
+	k.settle(j, err == nil)
 }
 
 func (k *sink) place(j *job) error {

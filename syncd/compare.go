@@ -78,12 +78,12 @@ func (k *sink) entry(n *node, e *wire.Entry, exists bool, old *job) error {
 		k.linkFailed(g) // the next name is handled for itself
 		return nil
 	}
-	return k.compare(n, e, cur, g, old)
+	return k.compare(n, p, e, cur, g, old)
 }
 
 // compare decides between leaving an entry, setting its metadata, making it and
 // fetching its content. Whatever the way, it ends the group's first name.
-func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) error {
+func (k *sink) compare(n *node, p string, e, cur *wire.Entry, g *linkGroup, old *job) error {
 	if !e.IsRegular() {
 		k.nonRegular(n, e, cur)
 		k.linkReady(g)
@@ -100,7 +100,7 @@ func (k *sink) compare(n *node, e, cur *wire.Entry, g *linkGroup, old *job) erro
 			same = false
 		}
 	}
-	j := &job{node: n, entry: *e, cur: cur, link: g, item: item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}}
+	j := &job{node: n, full: p, entry: *e, cur: cur, link: g, item: item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}}
 	j.item.content = k.opt.Checksum && !j.item.isNew && cur.Size != e.Size
 	if old != nil {
 		j.tries, j.saved = old.tries, old.saved
@@ -237,7 +237,14 @@ func (k *sink) disown(n *node) {
 	n.own--
 	done := n.own == 0
 	k.mu.Unlock()
-	if done && k.stock != nil {
+	if done {
+		k.listDone(n)
+	}
+}
+
+// listDone tells a source that wants to know it.
+func (k *sink) listDone(n *node) {
+	if k.stock != nil {
 		k.stock.listDone(n.path)
 	}
 }
@@ -268,16 +275,18 @@ func (k *sink) begin(j *job) {
 	k.mu.Unlock()
 }
 
-// room waits until fewer than maxJobs are under way. A job that takes the place
-// of another has that one's.
+// room waits until fewer than maxJobs are under way, and if it has to, until there
+// is room for many: each time costs a wake-up. A job that takes the place of
+// another has that one's.
 func (k *sink) room() error {
 	if k.renewing {
 		return nil
 	}
-	for {
+	for limit := maxJobs; ; {
 		k.mu.Lock()
-		full, err := k.inflight > maxJobs, k.err
+		full, err := k.inflight > limit, k.err
 		if full && err == nil && !k.behind() && k.batches == [2]*batch{} {
+			limit = roomyJobs
 			k.cond.Wait()
 		}
 		k.mu.Unlock()
@@ -311,7 +320,7 @@ func (k *sink) add(j *job) error {
 	}
 	b := k.batches[i]
 	b.bytes += j.bytes()
-	b.size += 64 + len(j.path()) + 16*len(j.bad)
+	b.size += 64 + len(j.node.path) + 1 + len(j.entry.Name) + 16*len(j.bad)
 	b.jobs = append(b.jobs, j)
 	if len(b.jobs) >= batchFiles || b.size >= batchSize || b.bytes >= batchBytes {
 		return k.send(i)

@@ -141,9 +141,9 @@ func (k *stream) onFiles(id, first uint32, count int, n int64, b manyBodies) err
 		return unasked("a group of files", id)
 	}
 	jobs = jobs[:count]
+	k.reach(jobs...)
 	k.sums = k.sums[:0]
 	for _, j := range jobs {
-		k.reach(j)
 		j.expect(0, j.entry.Size)
 		k.hash.start()
 		if err := k.body(j, 0, j.entry.Size, b); err != nil {
@@ -162,12 +162,7 @@ func (k *stream) onFiles(id, first uint32, count int, n int64, b manyBodies) err
 	if err != nil {
 		return err
 	}
-	for range jobs {
-		if err := k.received(batch); err != nil {
-			return err
-		}
-	}
-	return nil
+	return k.receivedAll(batch, count)
 }
 
 // areWhole reports whether all of each of the files was asked for, and nothing of

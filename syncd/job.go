@@ -34,6 +34,7 @@ const (
 // time, and holds a reference to its node.
 type job struct {
 	node  *node
+	full  string // its path, if that is known
 	entry wire.Entry
 	cur   *wire.Entry // what is there, nil if nothing
 	item  item
@@ -67,6 +68,7 @@ type job struct {
 
 	// want are the ranges asked for; at and next say which bytes come next.
 	want []native.Range
+	all  [1]native.Range // want, if that is the file as a whole
 	at   int
 	next int64
 	got  int64 // up to where all of it has arrived
@@ -110,14 +112,20 @@ func (j *job) request() native.ReadFile {
 		j.want, j.rest, j.bad = j.bad[:n:n], j.bad[n:], nil
 		f.Ranges = j.want
 	} else {
-		j.want = []native.Range{{N: j.entry.Size}}
+		j.all[0] = native.Range{N: j.entry.Size}
+		j.want = j.all[:]
 	}
 	j.at, j.next, j.got = 0, j.want[0].Off, 0
 	return f
 }
 
 // path is the file's path as the source names it.
-func (j *job) path() string { return j.node.join(j.entry.Name) }
+func (j *job) path() string {
+	if j.full != "" {
+		return j.full
+	}
+	return j.node.join(j.entry.Name)
+}
 
 // expect checks that the range is the next one asked for, and takes it off.
 func (j *job) expect(off, n int64) bool {

@@ -45,7 +45,12 @@ type node struct {
 }
 
 // join returns the path of an entry of n.
-func (n *node) join(name string) string { return path.Join(n.path, name) }
+func (n *node) join(name string) string {
+	if n.path == "" || name == "" || name == "." {
+		return path.Join(n.path, name)
+	}
+	return n.path + "/" + name
+}
 
 // left reports whether a run that is gone has left a staging name in n.
 func (n *node) left(name string) bool {

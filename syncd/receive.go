@@ -69,21 +69,27 @@ func (k *stream) current(id, index uint32) (*job, error) {
 }
 
 // received hands the batch's current job to the committer.
-func (k *stream) received(b *batch) error {
-	j := b.jobs[b.at]
-	k.reach(j)
-	whole := j.complete()
-	if j.phase == asking {
-		whole = j.fail != nil || len(j.sig) == j.sigLen
-	}
-	if !whole {
-		return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)
+func (k *stream) received(b *batch) error { return k.receivedAll(b, 1) }
+
+// receivedAll hands the batch's next n jobs to the committer.
+func (k *stream) receivedAll(b *batch, n int) error {
+	jobs := b.jobs[b.at:][:n]
+	for _, j := range jobs {
+		k.reach(j)
+		whole := j.complete()
+		if j.phase == asking {
+			whole = j.fail != nil || len(j.sig) == j.sigLen
+		}
+		if !whole {
+			return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)
+		}
 	}
 	k.mu.Lock()
-	b.at++
+	b.at += n
 	k.mu.Unlock()
 	// Handing over costs a wake-up, most of the time: small files go together.
-	if k.arrivals = append(k.arrivals, j); len(k.arrivals) >= handOver || j.entry.Size > plainFile {
+	k.arrivals = append(k.arrivals, jobs...)
+	if len(k.arrivals) >= handOver || jobs[n-1].entry.Size > plainFile {
 		k.handOver()
 	}
 	return nil
@@ -216,12 +222,11 @@ func (k *stream) body(j *job, off, n int64, b bodies) error {
 	for n > 0 {
 		m := min(n, recvPiece)
 		err := b.RecvFile(j.file, off, m)
-		var fe *wire.FileError
-		switch {
-		case errors.As(err, &fe):
+		if err != nil {
+			if _, ok := errors.AsType[*wire.FileError](err); !ok {
+				return err
+			}
 			j.err = err
-		case err != nil:
-			return err
 		}
 		off, n = off+m, n-m
 		if j.err == nil {

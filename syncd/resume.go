@@ -103,7 +103,7 @@ func (k *sink) isKept(path string) bool {
 // resume goes on with what an earlier run has left of this version of a file. It
 // reports whether the job was taken care of.
 func (k *sink) resume(j *job) bool {
-	if !j.node.left(tree.JournalName(j.entry.Name)) || !k.isResumable(j) {
+	if !k.isResumable(j) || !j.node.left(tree.JournalName(j.entry.Name)) {
 		return false
 	}
 	staged := j.node.dir.Resume(j.entry.Name)

@@ -19,6 +19,7 @@ import (
 // 1 KiB.
 const (
 	maxJobs    = 4096     // files asked for and not committed yet
+	roomyJobs  = 3584     // of them: from maxJobs on, no more are asked for before
 	batchFiles = 256      // of a READ
 	batchSize  = 40 << 10 // bytes of a READ's payload; an Answerer takes 64 KiB
 	batchBytes = 4 << 20  // bytes of bodies that a READ asks for, at least one file

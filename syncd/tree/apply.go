@@ -25,7 +25,7 @@ func (m *Meta) Apply(f *File, want, old *wire.Entry) error {
 	if err := f.before(&st); err != nil {
 		return err
 	}
-	return m.apply(h, &st, f.Name, want, old, false)
+	return m.apply(h, &st, f.dir, f.name, want, old, false)
 }
 
 // ApplyAt is Apply for name in d, or with "." for d itself, which has any
@@ -46,16 +46,17 @@ func (m *Meta) ApplyAt(d *Dir, name string, want, cur *wire.Entry) error {
 	if typeOf(&st) != want.Type() || cur != nil && (st.Ino != cur.Ino || deviceOf(&st) != cur.Dev) {
 		return d.fail("set metadata", name, ErrChanged)
 	}
-	return m.apply(h, &st, func() string { return d.join(name) }, want, cur, !want.IsDir() && cur != nil && !(m.ExactTimes && want.IsRegular()))
+	return m.apply(h, &st, d, name, want, cur, !want.IsDir() && cur != nil && !(m.ExactTimes && want.IsRegular()))
 }
 
 // An applier is one inode on its way through the steps of Apply.
 type applier struct {
 	m    *Meta
 	h    handle
-	path func() string
+	dir  *Dir // with name: what messages call it
+	name string
 	want *wire.Entry
-	st   *unix.Statx_t // before the first step
+	st   unix.Statx_t // before the first step
 	// chmodded says that the mode is no longer st's: it is set in any case.
 	chmodded bool
 	misowned bool // chown failed
@@ -65,8 +66,8 @@ type applier struct {
 // apply runs all steps on the inode h, whose stat is st.
 // keepSame leaves an mtime alone that [Meta.SameTime] calls equal: it may be the
 // better one, of a source that said more.
-func (m *Meta) apply(h handle, st *unix.Statx_t, path func() string, want, old *wire.Entry, keepSame bool) error {
-	a := applier{m: m, h: h, st: st, path: path, want: want}
+func (m *Meta) apply(h handle, st *unix.Statx_t, dir *Dir, name string, want, old *wire.Entry, keepSame bool) error {
+	a := applier{m: m, h: h, st: *st, dir: dir, name: name, want: want} // on the stack, as st is
 	a.owners()
 	if m.Xattrs {
 		a.xattrs()
@@ -85,7 +86,7 @@ func (m *Meta) apply(h handle, st *unix.Statx_t, path func() string, want, old *
 
 func (a *applier) failed(op string, err error) {
 	if err != nil {
-		a.failures = append(a.failures, &fs.PathError{Op: op, Path: a.path(), Err: err})
+		a.failures = append(a.failures, &fs.PathError{Op: op, Path: a.dir.join(a.name), Err: err})
 	}
 }
 

@@ -3,6 +3,7 @@ package tree
 import (
 	"os"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,10 +58,21 @@ func (h handle) chmod(mode uint32) error {
 	})
 }
 
-// setTimes sets atime and mtime; AT_EMPTY_PATH works here since Linux 5.8.
+// setTimes sets atime and mtime. Of an open file it is futimens(3), which looks up
+// no path, be it an empty one; an O_PATH fd needs AT_EMPTY_PATH, which works here
+// since Linux 5.8.
 func (h handle) setTimes(atime, mtime unix.Timespec) error {
-	ts := []unix.Timespec{atime, mtime}
-	return retry(func() error { return unix.UtimesNanoAt(h.fd, "", ts, unix.AT_EMPTY_PATH) })
+	ts := [2]unix.Timespec{atime, mtime}
+	return retry(func() error {
+		if h.proc != "" {
+			return unix.UtimesNanoAt(h.fd, "", ts[:], unix.AT_EMPTY_PATH)
+		}
+		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(h.fd), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
 }
 
 func (h handle) listxattr(buf []byte) (n int, err error) {

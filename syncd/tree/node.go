@@ -68,7 +68,7 @@ func (d *Dir) finishNode(name string, e *wire.Entry, m *Meta) error {
 		e.IsDevice() && unix.Mkdev(st.Rdev_major, st.Rdev_minor) != e.Rdev {
 		return d.fail("make", e.Name, ErrChanged)
 	}
-	return m.apply(h, &st, func() string { return d.join(e.Name) }, e, nil, false)
+	return m.apply(h, &st, d, e.Name, e, nil, false)
 }
 
 // Link makes newName in d a hard link to oldName in oldDir, in place of what
