@@ -33,6 +33,7 @@ func (k *sink) makeAhead(b *batch) {
 	a.queue = slices.Grow(a.queue, len(b.jobs))
 	for _, j := range b.jobs {
 		if j.phase == fetching && j.tries == 0 && j.file == nil && j.basis == nil && j.entry.Size <= plainFile && !k.inPlace(j) {
+			j.ahead.Store(true)
 			a.queue = append(a.queue, j)
 		}
 	}
@@ -67,6 +68,7 @@ func (k *sink) aheadAll() {
 				late++
 			}
 			j.opening.Unlock()
+			j.ahead.Store(false) // it may become another one
 		}
 		k.notAhead(late)
 	}

@@ -174,6 +174,7 @@ func (k *sink) compared(j *job) bool {
 func (k *sink) retry(j *job) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	j.plain = false
 	k.retries = append(k.retries, j)
 	k.cond.Signal()
 }
@@ -190,6 +191,9 @@ func (k *sink) settle(j *job, made bool) {
 	k.mu.Lock()
 	if k.inflight--; k.inflight == roomyJobs {
 		k.cond.Signal()
+	}
+	if made && j.reusable() {
+		k.ended = append(k.ended, j)
 	}
 	n.touched = n.touched || made
 	if !j.offList {

@@ -100,13 +100,19 @@ func (k *sink) compare(n *node, p string, e, cur *wire.Entry, g *linkGroup, old 
 			same = false
 		}
 	}
-	j := &job{node: n, full: p, entry: *e, cur: cur, link: g, item: item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}}
+	if same && (!k.opt.Checksum || e.Size == 0) {
+		k.setMeta(n, e, cur, d)
+		k.linkReady(g)
+		return nil
+	}
+	j := k.newJob()
+	j.node, j.full, j.entry, j.cur, j.link = n, p, *e, cur, g
+	j.item = item{update: k.arrow(), isNew: cur == nil || !cur.IsRegular(), change: d}
 	j.item.content = k.opt.Checksum && !j.item.isNew && cur.Size != e.Size
 	if old != nil {
 		j.tries, j.saved = old.tries, old.saved
 	}
-	switch {
-	case same && k.opt.Checksum && e.Size > 0:
+	if same {
 		if f, _, err := n.dir.Open(e.Name); err == nil {
 			j.phase, j.file = comparing, f
 			if k.stock != nil {
@@ -114,10 +120,6 @@ func (k *sink) compare(n *node, p string, e, cur *wire.Entry, g *linkGroup, old 
 			}
 			return k.ask(j)
 		}
-	case same:
-		k.setMeta(n, e, cur, d)
-		k.linkReady(g)
-		return nil
 	}
 	return k.fetch(j)
 }
@@ -146,6 +148,7 @@ func (k *sink) fetch(j *job) error {
 			return k.startDelta(j)
 		}
 	}
+	j.plain = k.stock == nil && j.link == nil && j.tries == 0 && j.entry.Size <= plainFile
 	if j.entry.Size > 0 || k.stock != nil { // stock's user sees what is asked for
 		return k.ask(j)
 	}

@@ -2,6 +2,7 @@ package syncd
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
@@ -91,6 +92,9 @@ type job struct {
 	told       bool // of fail, by the source itself
 	offList    bool // its directory's list does not wait for it
 
+	plain bool        // nothing will know it but its batch, the maker and the committer
+	ahead atomic.Bool // the maker will come to it, or is at it
+
 	opening sync.Mutex // of its target: others than the owner may do that
 	early   bool       // guarded by opening: the target was made ahead
 	reached bool       // set with opening held: by the receiver, which goes on alone
@@ -103,6 +107,30 @@ type job struct {
 	fail *native.Failure // the source gave up
 	err  error           // this side did
 }
+
+// newJob returns an empty job. Most are of small new files, by the thousand under
+// way: what the committer has ended of them is used again, so that the heap stays as
+// it is and the collector has little to do.
+func (k *sink) newJob() *job {
+	if len(k.spare) == 0 {
+		k.mu.Lock()
+		k.spare, k.ended = k.ended, k.spare
+		k.mu.Unlock()
+	}
+	n := len(k.spare)
+	if n == 0 {
+		return new(job)
+	}
+	j := k.spare[n-1]
+	k.spare = k.spare[:n-1]
+	*j = job{}
+	return j
+}
+
+// reusable reports whether nobody but the committer, which has ended j, knows j: it
+// went the shortest way, from the planner to one receiver and to the committer, and
+// the maker has done with it.
+func (j *job) reusable() bool { return j.plain && !j.ahead.Load() }
 
 // request puts the job's want in order and returns it as a READ needs it.
 func (j *job) request() native.ReadFile {

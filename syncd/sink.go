@@ -103,6 +103,7 @@ type sink struct {
 	pushing native.PageWriter
 	// a job is made that takes the place of one that is under way
 	renewing bool
+	spare    []*job // to be used again
 	// directories that were asked for with a digest, and were the same or not
 	hits, misses int
 	spool        spool // what to delete
@@ -146,6 +147,7 @@ type sink struct {
 	linkTasks []linkTask // for the committer
 	links     map[inode]*linkGroup
 	inflight  int             // jobs not ended yet
+	ended     []*job          // for spare
 	kept      map[string]bool // staging paths that the next run is to have
 	heldJobs  int             // of those, held by the committer
 	done      bool

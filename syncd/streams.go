@@ -136,6 +136,7 @@ func (k *sink) sayBye() error {
 // askAgain takes back a job whose stream broke, with what of it has arrived.
 func (k *sink) askAgain(j *job) {
 	k.reach(j)
+	j.plain = false
 	if j.phase != fetching {
 		k.freeSig(j)
 	}
