@@ -47,6 +47,28 @@ func reading(n uint64, frames ...frame) func(p *rawPeer) {
 	}
 }
 
+// readingTwo lists two files of ten bytes, f and g, waits for the READ and answers
+// that.
+func readingTwo(frames ...frame) func(p *rawPeer) {
+	return func(p *rawPeer) {
+		listing(entry{name: "f", mode: file, size: 10}, entry{name: "g", mode: file, size: 10})(p)
+		id := p.await(typeRead).id
+		for _, f := range frames {
+			f.id = id
+			p.frame(f)
+		}
+	}
+}
+
+// groupOfTwo answers the READ of both files by a FILES frame, with what follows its
+// header.
+func groupOfTwo(follows ...[]byte) func(p *rawPeer) {
+	return func(p *rawPeer) {
+		readingTwo(frame{typ: typeFiles, off: 2, n: 20})(p)
+		p.send(slices.Concat(follows...))
+	}
+}
+
 const file, dir, symlink = unix.S_IFREG | 0o644, unix.S_IFDIR | 0o755, unix.S_IFLNK | 0o777
 
 var (
@@ -111,6 +133,27 @@ var sourceAttacks = []attack{
 	{name: "stops before an answer", play: func(p *rawPeer) { p.await(typeList); stopsHere(p) }},
 	{name: "fatal with escape sequences", play: answering(frame{typ: typeFatal, status: 12, payload: []byte("\x1b[2Jgone\x07")})},
 	{name: "wrong digests, always", exits: []int{23}, play: wrongDigests},
+	{name: "FILES nobody asked for", play: answering(frame{typ: typeFiles, off: 2, n: 20})},
+	{name: "FILES of one file", play: reading(10, frame{typ: typeFiles, off: 1, n: 10})},
+	{name: "FILES of 2^63 files", play: readingTwo(frame{typ: typeFiles, off: 1 << 63, n: 20})},
+	{name: "FILES of 2^62 files", play: readingTwo(frame{typ: typeFiles, off: 1 << 62, n: 1 << 62})},
+	{name: "FILES of 2^62 bytes", play: readingTwo(frame{typ: typeFiles, off: 2, n: 1 << 62})},
+	{name: "FILES of more files than asked for", play: readingTwo(frame{typ: typeFiles, off: 3, n: 30})},
+	{name: "FILES of files after the last", play: readingTwo(frame{typ: typeFiles, index: 1, off: 2, n: 20})},
+	{name: "FILES of fewer bytes than the files", play: readingTwo(frame{typ: typeFiles, off: 2, n: 19})},
+	{name: "FILES of more bytes than the files", play: readingTwo(frame{typ: typeFiles, off: 2, n: 21})},
+	{name: "FILES of a file that came", play: func(p *rawPeer) {
+		listing(entry{name: "f", mode: file, size: 10}, entry{name: "g", mode: file, size: 10})(p)
+		id := p.await(typeRead).id
+		p.frame(frame{typ: typeData, id: id, n: 10})
+		p.send(slices.Concat(tenBytes, goodTail, noDigest))
+		p.frame(frame{typ: typeFiles, id: id, off: 2, n: 20})
+	}},
+	{name: "FILES with an unknown status", play: groupOfTwo(tenBytes, tenBytes, goodTail, noDigest, []byte{99, 0, 0, 0, 0, 0, 0, 0}, noDigest, make([]byte, 32))},
+	{name: "FILES with a status of more", play: groupOfTwo(tenBytes, tenBytes, []byte{1, 0, 0, 0, 0, 0, 0, 0}, noDigest, goodTail, noDigest, make([]byte, 32))},
+	{name: "FILES instead of sums", play: comparing(frame{typ: typeFiles, off: 2, n: 2 * basisSize})},
+	{name: "stops in the bodies of FILES", play: func(p *rawPeer) { groupOfTwo(make([]byte, 15))(p); stopsHere(p) }},
+	{name: "wrong digests of FILES, always", exits: []int{23}, play: wrongGroups},
 	{name: "PACKED that is no zstd", play: reading(10, frame{typ: typePacked, n: 10, payload: tenBytes})},
 	{name: "PACKED of 2^62 bytes", play: reading(1<<62, frame{typ: typePacked, n: 1 << 62, payload: zstdBomb(0x38, 1)})},
 	{name: "PACKED bomb", play: reading(10, frame{typ: typePacked, n: 10, payload: zstdBomb(0x38, 10_000)})},
@@ -170,6 +213,32 @@ func wrongDigests(p *rawPeer) {
 		case typeRead:
 			p.frame(frame{typ: typeData, id: f.id, n: 10})
 			p.send(append(tenBytes, append(goodTail, noDigest...)...))
+			p.frame(frame{typ: typeEnd, id: f.id})
+		case typeBye:
+			p.frame(frame{typ: typeBye, payload: []byte("{}")})
+			return
+		case 0:
+			return
+		}
+	}
+}
+
+// wrongGroups is wrongDigests for two files in one frame, and for each of them in one
+// of its own where the sink asks for it alone.
+func wrongGroups(p *rawPeer) {
+	listing(entry{name: "f", mode: file, size: 10}, entry{name: "g", mode: file, size: 10})(p)
+	wrong := append(slices.Clone(goodTail), noDigest...)
+	for {
+		f := p.next()
+		switch f.typ {
+		case typeRead:
+			if count := binary.LittleEndian.Uint16(f.payload); count == 2 {
+				p.frame(frame{typ: typeFiles, id: f.id, off: 2, n: 20})
+				p.send(slices.Concat(tenBytes, tenBytes, wrong, wrong))
+			} else {
+				p.frame(frame{typ: typeData, id: f.id, n: 10})
+				p.send(slices.Concat(tenBytes, wrong))
+			}
 			p.frame(frame{typ: typeEnd, id: f.id})
 		case typeBye:
 			p.frame(frame{typ: typeBye, payload: []byte("{}")})

@@ -117,6 +117,48 @@ func TestSourceRewritten(t *testing.T) {
 	}
 }
 
+// TestSmallSourcesRewritten is TestSourceRewritten for small files, which go in
+// groups: one that changes while its group is on its way is asked for again, and
+// what arrives of any is of one version.
+func TestSmallSourcesRewritten(t *testing.T) {
+	const runs, files, size = 8, 300, 12_000
+	dir := t.TempDir()
+	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
+	check(t, os.Mkdir(dst, 0o755))
+	name := func(i int) string { return fmt.Sprintf("file%03d", i) }
+	ways(t, src, dst, func(t *testing.T, sync func(...string) result) {
+		redone, reported := int64(0), 0
+		for i := range files {
+			writeFile(t, filepath.Join(src, name(i)), strings.Repeat("A", size))
+		}
+		for run := range runs {
+			version := 0
+			stop := loop(func() error {
+				version++
+				letter := strings.Repeat(string(rune('A'+(version/files+run)%26)), size)
+				return os.WriteFile(filepath.Join(src, name(version*7%files)), []byte(letter), 0o644)
+			})
+			r := sync("-W", "--ignore-times")
+			check(t, stop())
+			wantExit(t, r, 0, 23)
+			if r.code == 23 {
+				reported++
+			}
+			redone += lastStats(t, r.stdout).Redone
+			for i := range files {
+				got, _ := readFile(t, filepath.Join(dst, name(i)))
+				if got != "" && strings.Count(got, got[:1]) != len(got) {
+					t.Fatalf("a file of %d bytes of more than one version arrived", len(got))
+				}
+			}
+		}
+		wantExit(t, sync("-W", "--ignore-times"), 0)
+		judge(t, src, dst)
+		noStagingNames(t, dst)
+		t.Logf("%d transfers of %d files that were rewritten: %d files were asked for again, %d runs reported some; no mixture", runs, files, redone, reported)
+	})
+}
+
 // loop calls f again and again until stop is called, which returns f's error.
 func loop(f func() error) (stop func() error) {
 	done, failed := make(chan struct{}), make(chan error, 1)

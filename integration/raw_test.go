@@ -20,6 +20,7 @@ const (
 	typeList, typeRead, typeSign, typeDelta, typeNote = 1, 2, 3, 4, 5
 	typePage, typeSame, typeData, typeHole, typeCopy  = 16, 17, 18, 19, 20
 	typeSums, typeFailed, typeEnd, typePacked         = 21, 22, 23, 24
+	typeFiles                                         = 25
 	typeBye, typeFatal                                = 32, 33
 )
 

@@ -117,6 +117,13 @@ func answered(t testing.TB) []byte {
 		a.Data(2, 0, 0, 10, func(send SendFunc) (Trailer, error) {
 			return Trailer{Digest: digest}, send(f, 0, 10)
 		}),
+		a.Files(2, 1, 3, 6, func(i int, send SendFunc) (Trailer, error) {
+			tr := Trailer{Digest: bytes.Repeat([]byte{byte(i)}, 16)}
+			if i == 1 {
+				tr.Status, tr.Errno = StatusError, 5
+			}
+			return tr, send(f, int64(i), int64(i)+1)
+		}),
 		a.Packed(2, 1, 10, 20, []byte("z"), Trailer{Status: StatusMore, Digest: digest}),
 		a.Hole(2, 1, 30, 5, StatusOK),
 		a.Failed(2, 2, &Failure{Status: StatusGone, Errno: 2, Text: "gone"}),
@@ -138,20 +145,23 @@ func take(a *Asker) (Answer, error) {
 	if err != nil {
 		return ans, err
 	}
-	if ans.Type == TypeData {
+	if ans.Type == TypeData || ans.Type == TypeFiles {
 		if err := a.Discard(ans.N); err != nil {
 			return ans, err
 		}
 	}
-	if ans.Type == TypeData || ans.Type == TypePacked {
+	switch ans.Type {
+	case TypeData, TypePacked:
 		_, err = a.Trailer()
+	case TypeFiles:
+		err = a.Trailers(int(ans.Off), func(int, Trailer) error { return nil })
 	}
 	return ans, err
 }
 
 func TestAnswersArriveAsSent(t *testing.T) {
 	a := NewAsker(replay(t, answered(t)), 16)
-	for _, want := range []Type{TypePage, TypeSame, TypeData, TypePacked, TypeHole, TypeFailed, TypeSums, TypeCopy, TypeEnd, TypeBye} {
+	for _, want := range []Type{TypePage, TypeSame, TypeData, TypeFiles, TypePacked, TypeHole, TypeFailed, TypeSums, TypeCopy, TypeEnd, TypeBye} {
 		ans, err := take(a)
 		if err != nil {
 			t.Fatalf("type %d: %v", want, err)
@@ -159,6 +169,77 @@ func TestAnswersArriveAsSent(t *testing.T) {
 		if ans.Type != want {
 			t.Fatalf("type %d, want %d", ans.Type, want)
 		}
+	}
+}
+
+// TestTrailersOfAGroup takes the trailers of a FILES frame, each of which is its own,
+// and the frame behind them. An error about one ends that.
+func TestTrailersOfAGroup(t *testing.T) {
+	data := answered(t)
+	group := func() *Asker {
+		t.Helper()
+		a := NewAsker(replay(t, data), 16)
+		for {
+			ans, err := a.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ans.Type == TypeFiles {
+				if ans.Index != 1 || ans.Off != 3 || ans.N != 6 {
+					t.Fatalf("a group of %d files from %d on, %d bytes", ans.Off, ans.Index, ans.N)
+				}
+				return a
+			}
+			if ans.Type == TypeData {
+				if err := a.Discard(ans.N); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := a.Trailer(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	a := group()
+	body := make([]byte, 6)
+	if _, err := io.ReadFull(a.c, body); err != nil || string(body) != "012234" {
+		t.Fatalf("the bodies are %q, %v", body, err)
+	}
+	n := 0
+	err := a.Trailers(3, func(i int, tr Trailer) error {
+		want := Trailer{Digest: bytes.Repeat([]byte{byte(n)}, 16)}
+		if n == 1 {
+			want.Status, want.Errno = StatusError, 5
+		}
+		if d := cmp.Diff(want, tr); i != n || d != "" {
+			t.Errorf("trailer %d as %d (-want +got):\n%s", n, i, d)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != 3 {
+		t.Fatalf("%d trailers, %v", n, err)
+	}
+	if ans, err := a.Next(); err != nil || ans.Type != TypePacked {
+		t.Errorf("behind the group: type %d, %v", ans.Type, err)
+	}
+
+	a = group()
+	if err := a.Discard(6); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	n = 0
+	if err := a.Trailers(3, func(int, Trailer) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Errorf("an error about the first of %d: %v", n, err)
+	}
+
+	a = group()
+	if err := a.Discard(5); err != nil { // its last byte is no status
+		t.Fatal(err)
+	}
+	if err := a.Trailers(3, func(int, Trailer) error { return nil }); !errors.Is(err, ErrProtocol) {
+		t.Errorf("trailers out of step: %v", err)
 	}
 }
 
@@ -181,6 +262,11 @@ func TestAskerRefuses(t *testing.T) {
 		{"a DATA with a payload", frame(Header{Type: TypeData, N: 1}, "x")},
 		{"an END with a range", frame(Header{Type: TypeEnd, N: 1}, "")},
 		{"a PACKED larger than allowed", frame(Header{Type: TypePacked, N: MaxPacked + 1}, "x")},
+		{"a FILES of one file", frame(Header{Type: TypeFiles, Off: 1, N: 1}, "")},
+		{"a FILES of more files than may be", frame(Header{Type: TypeFiles, Off: MaxGroup + 1, N: MaxGroup + 1}, "")},
+		{"a FILES with empty files", frame(Header{Type: TypeFiles, Off: 3, N: 2}, "")},
+		{"a FILES of more bytes than may be", frame(Header{Type: TypeFiles, Off: 2, N: Segment + 1}, "")},
+		{"a FILES with a payload", frame(Header{Type: TypeFiles, Off: 2, N: 2}, "x")},
 		{"a COPY without its source", frame(Header{Type: TypeCopy, N: 1}, "")},
 		{"a COPY from a negative offset", frame(Header{Type: TypeCopy, N: 1}, "\xff\xff\xff\xff\xff\xff\xff\xff")},
 	}
