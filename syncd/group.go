@@ -57,7 +57,7 @@ func (s *source) answerRead(a *native.Answerer, r *native.Read) error {
 				return err
 			}
 		}
-		f, err := s.openFile(want.Path, want.Version)
+		f, err := s.openAsked(want, grouped)
 		if err != nil {
 			if err := s.sendGroup(a, r); err != nil {
 				return err
@@ -86,6 +86,15 @@ func (s *source) answerRead(a *native.Answerer, r *native.Read) error {
 		return err
 	}
 	return a.End(r.ID)
+}
+
+// openAsked opens a file of a READ. That it is the version asked for is certain of one
+// in a group when it has been sent.
+func (s *source) openAsked(want *native.ReadFile, grouped bool) (*tree.File, error) {
+	if grouped {
+		return s.openUnseen(want.Path, want.Version)
+	}
+	return s.openFile(want.Path, want.Version)
 }
 
 // sendGroup sends what is in the group, which is empty then.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed9553035b/syncd/config"
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -57,6 +59,18 @@ func groupContent(i, size int) []byte {
 	return bytes.Repeat([]byte{byte(i), byte(i >> 8), 'x'}, size/3+1)[:size]
 }
 
+// inPlace has something else take the place of a file.
+func inPlace(t *testing.T, path string, i int, put func(name string) error) {
+	t.Helper()
+	name := filepath.Join(path, groupName(i))
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // readAll takes the answer to a READ: its frames in words, and what came of each
 // file that is what the source says it is.
 func readAll(t *testing.T, asker *native.Asker, files []native.ReadFile) (frames string, got map[int][]byte) {
@@ -79,12 +93,12 @@ func readAll(t *testing.T, asker *native.Asker, files []native.ReadFile) (frames
 	check := func(i int, b []byte, tr native.Trailer) error {
 		h.start()
 		h.h.Write(b)
-		if !bytes.Equal(h.digest(), tr.Digest) {
-			t.Errorf("file %d does not match its digest", i)
-		}
-		if tr.Status != native.StatusOK {
+		switch {
+		case tr.Status != native.StatusOK:
 			words = append(words, fmt.Sprintf("status %d of %d", tr.Status, i))
 			delete(got, i)
+		case !bytes.Equal(h.digest(), tr.Digest):
+			t.Errorf("file %d does not match its digest", i)
 		}
 		return nil
 	}
@@ -170,7 +184,35 @@ func TestGroups(t *testing.T) {
 			if err := os.Truncate(filepath.Join(path, groupName(1)), kib); err != nil {
 				t.Fatal(err)
 			}
-		}, "DATA 0, FAILED 1: 2, FILES 2+2", []int{1}},
+		}, "FILES 0+4, status 2 of 1", []int{1}},
+		{"a file that has grown", many(4, 4*kib), func(t *testing.T, path string, _ []native.ReadFile) {
+			if err := os.Truncate(filepath.Join(path, groupName(1)), 8*kib); err != nil {
+				t.Fatal(err)
+			}
+		}, "FILES 0+4, status 2 of 1", []int{1}},
+		{"a symlink in the place of a file", many(5, 10), func(t *testing.T, path string, _ []native.ReadFile) {
+			inPlace(t, path, 2, func(name string) error { return os.Symlink(groupName(0), name) })
+		}, "FILES 0+2, FAILED 2: 2, FILES 3+2", []int{2}},
+		{"a directory in its place", many(5, 10), func(t *testing.T, path string, _ []native.ReadFile) {
+			inPlace(t, path, 2, func(name string) error { return os.Mkdir(name, 0o755) })
+		}, "FILES 0+5, status 2 of 2", []int{2}},
+		{"a fifo in its place", many(5, 10), func(t *testing.T, path string, _ []native.ReadFile) {
+			inPlace(t, path, 2, func(name string) error { return unix.Mkfifo(name, 0o644) })
+			w, err := os.OpenFile(filepath.Join(path, groupName(2)), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(groupContent(2, 10)); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { // which nobody has taken out of it
+				b := make([]byte, 11)
+				if n, err := w.Read(b); n != 10 || err != nil {
+					t.Errorf("the fifo has %d bytes, %v", n, err)
+				}
+				w.Close()
+			})
+		}, "FILES 0+5, status 2 of 2", []int{2}},
 		{"a range", many(4, 10), func(_ *testing.T, _ string, files []native.ReadFile) {
 			files[1].Ranges = []native.Range{{Off: 0, N: 10}}
 		}, "DATA 0, DATA 1, FILES 2+2", nil},

@@ -298,25 +298,48 @@ func (s *source) openFile(p string, want wire.Version) (*tree.File, error) {
 }
 
 // openAny opens the file at p, whatever version it is.
-func (s *source) openAny(p string) (*tree.File, wire.Version, error) {
+func (s *source) openAny(p string) (f *tree.File, v wire.Version, err error) {
+	err = s.within(p, func(d *tree.Dir, name string) (err error) {
+		f, v, err = d.Open(name)
+		return err
+	})
+	return f, v, err
+}
+
+// openUnseen opens what is at p, to be read as the version want: whether it was that
+// is asked when it has been read, and what is asked before tells no more.
+func (s *source) openUnseen(p string, want wire.Version) (f *tree.File, err error) {
+	err = s.within(p, func(d *tree.Dir, name string) (err error) {
+		f, err = d.OpenUnseen(name)
+		return err
+	})
+	if err == nil {
+		settle(want)
+	}
+	return f, err
+}
+
+// within calls open with the directory that the file at p is in, which is held
+// meanwhile, and its name there.
+func (s *source) within(p string, open func(d *tree.Dir, name string) error) error {
 	dirPath, name := path.Split(p)
 	dirPath = strings.TrimSuffix(dirPath, "/")
 	if s.excluded(p, false) {
-		return nil, wire.Version{}, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
 	}
 	if dirPath == "" && s.view.root == nil {
 		dir, name, err := s.view.parent(p)
 		if err != nil {
-			return nil, wire.Version{}, err
+			return err
 		}
 		defer dir.Close()
-		return dir.Open(name)
+		return open(dir, name)
 	}
 	d, err := s.open(dirPath)
 	if err != nil {
-		return nil, wire.Version{}, err
+		return err
 	}
-	return d.dir.Open(name)
+	return open(d.dir, name)
 }
 
 // errChanged says that a file is not the version that was asked for.

@@ -9,18 +9,37 @@ import (
 // was opened. It never waits on a fifo or a device, and leaves the access time
 // alone where that is allowed (owner and root).
 func (d *Dir) Open(name string) (*File, wire.Version, error) {
+	fd, err := d.open(name)
+	if err != nil {
+		return nil, wire.Version{}, err
+	}
+	return d.regular(fd, name)
+}
+
+// OpenUnseen is Open without a look at what was opened, which may be anything. It is
+// for who reads at offsets, which fifos and sockets refuse, and then asks for the
+// version: that of a regular file is no other type's.
+func (d *Dir) OpenUnseen(name string) (*File, error) {
+	fd, err := d.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.file(fd, name), nil
+}
+
+func (d *Dir) open(name string) (fd int, err error) {
 	if err := checkName(name); err != nil {
-		return nil, wire.Version{}, d.fail("open", name, err)
+		return -1, d.fail("open", name, err)
 	}
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
-	fd, err := openName(d.fd, name, flags|unix.O_NOATIME, 0)
+	fd, err = openName(d.fd, name, flags|unix.O_NOATIME, 0)
 	if err == unix.EPERM { // O_NOATIME, and neither owner nor root
 		fd, err = openName(d.fd, name, flags, 0)
 	}
 	if err != nil {
-		return nil, wire.Version{}, d.fail("open", name, openCause(err))
+		return -1, d.fail("open", name, openCause(err))
 	}
-	return d.regular(fd, name)
+	return fd, nil
 }
 
 // regular makes the File of fd, which it takes over, if it is a regular file. To
