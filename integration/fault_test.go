@@ -159,6 +159,26 @@ func TestSmallSourcesRewritten(t *testing.T) {
 	})
 }
 
+// TestFewOpenFiles pulls more small files than the process may have open, made visible
+// one by one and synced together.
+func TestFewOpenFiles(t *testing.T) {
+	const dirs, files = 100, 40
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	for d := range dirs {
+		for i := range files {
+			writeFile(t, filepath.Join(src, fmt.Sprint(d), fmt.Sprint(i)), strings.Repeat("x", 1+d*i))
+		}
+	}
+	for _, policy := range []string{"none", "commit"} {
+		dst := filepath.Join(dir, "dst-"+policy)
+		check(t, os.Mkdir(dst, 0o755))
+		r := run(t, append([]string{"sh", "-c", `ulimit -n 1024 && exec "$@"`, "sh"}, syncArgs("--fsync="+policy, serveDir(t, src).url("m/"), dst+"/")...)...)
+		wantExit(t, r, 0)
+		judge(t, src, dst)
+	}
+}
+
 // loop calls f again and again until stop is called, which returns f's error.
 func loop(f func() error) (stop func() error) {
 	done, failed := make(chan struct{}), make(chan error, 1)

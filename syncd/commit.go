@@ -51,7 +51,7 @@ func (k *sink) commitAll() {
 		case <-tick.C:
 		}
 		k.linkAll()
-		if n := len(k.held); n > 0 && (n >= syncBatch || len(k.tasks) == 0 && k.quiet() || time.Since(since) > syncDelay) {
+		if n := len(k.held); n > 0 && (n >= k.limits.held || len(k.tasks) == 0 && k.quiet() || time.Since(since) > syncDelay) {
 			k.commitHeld()
 		}
 	}
@@ -189,7 +189,7 @@ func (k *sink) settle(j *job, made bool) {
 	}
 	n, done := j.node, false
 	k.mu.Lock()
-	if k.inflight--; k.inflight == roomyJobs {
+	if k.inflight--; k.inflight == k.limits.roomy {
 		k.cond.Signal()
 	}
 	if made && j.reusable() {

@@ -278,18 +278,18 @@ func (k *sink) begin(j *job) {
 	k.mu.Unlock()
 }
 
-// room waits until fewer than maxJobs are under way, and if it has to, until there
+// room waits until fewer jobs than may be are under way, and if it has to, until there
 // is room for many: each time costs a wake-up. A job that takes the place of
 // another has that one's.
 func (k *sink) room() error {
 	if k.renewing {
 		return nil
 	}
-	for limit := maxJobs; ; {
+	for limit := k.limits.jobs; ; {
 		k.mu.Lock()
 		full, err := k.inflight > limit, k.err
 		if full && err == nil && !k.behind() && k.batches == [2]*batch{} {
-			limit = roomyJobs
+			limit = k.limits.roomy
 			k.cond.Wait()
 		}
 		k.mu.Unlock()

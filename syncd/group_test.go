@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -440,6 +441,20 @@ func TestJobsAreUsedAgain(t *testing.T) {
 		}
 		if next.node != nil || next.entry.Name != "" || next.reached || next.plain {
 			t.Errorf("%s: the next job is not empty", c.name)
+		}
+	}
+}
+
+func TestLimitsFollowOpenFiles(t *testing.T) {
+	for n, want := range map[uint64]limits{
+		1 << 20:        {jobs: 4096, roomy: 3584, ahead: 512, held: 1000},
+		math.MaxUint64: {jobs: 4096, roomy: 3584, ahead: 512, held: 1000},
+		4096:           {jobs: 1024, roomy: 896, ahead: 512, held: 256},
+		1024:           {jobs: 256, roomy: 224, ahead: 128, held: 64},
+		10:             {jobs: 16, roomy: 14, ahead: 8, held: 4},
+	} {
+		if got := limitsFor(n); got != want {
+			t.Errorf("with %d open files: %+v, want %+v", n, got, want)
 		}
 	}
 }

@@ -19,7 +19,6 @@ import (
 // 1 KiB.
 const (
 	maxJobs    = 4096     // files asked for and not committed yet
-	roomyJobs  = 3584     // of them: from maxJobs on, no more are asked for before
 	batchFiles = 256      // of a READ
 	batchSize  = 40 << 10 // bytes of a READ's payload; an Answerer takes 64 KiB
 	batchBytes = 4 << 20  // bytes of bodies that a READ asks for, at least one file
@@ -147,6 +146,7 @@ type sink struct {
 	linkTasks []linkTask // for the committer
 	links     map[inode]*linkGroup
 	inflight  int             // jobs not ended yet
+	limits    limits          // set before anything begins
 	ended     []*job          // for spare
 	kept      map[string]bool // staging paths that the next run is to have
 	heldJobs  int             // of those, held by the committer
@@ -185,6 +185,7 @@ type task struct {
 // that the run ended early; failures of files are in the statistics.
 func (k *sink) run(ctx context.Context) (peer []byte, err error) {
 	k.cond.L, k.workCond.L = &k.mu, &k.mu
+	k.limits = limitsFor(openFiles())
 	k.tasks = make(chan task, taskQueue)
 	k.replaced = make(chan *tree.File, 1)
 	k.wake = make(chan struct{}, 1)
