@@ -17,6 +17,8 @@
 //	                        large file in parts, how they come together
 //	sources                 a source on several connections
 //	lookahead               its helpers, which look at directories ahead of the answers
+//	group, ahead            small files: sent together, made before they come
+//	limits                  how much a sink has under way
 //	retry.go                another connection when one breaks
 //	stock_*.go              the same roles with stock rsync at the other end
 //	module, admit.go        who may have a module, and what for
