@@ -35,6 +35,8 @@ const lingerTime = 2 * time.Second
 func newStockPeer(conn *wire.Conn, server bool, note func(native.Note)) *stockPeer {
 	p := &stockPeer{r: rsync.NewReader(conn, !server), w: rsync.NewWriter(conn), conn: conn, server: server, note: note}
 	p.r.Handle = p.handle
+	// Stock has Nagle's algorithm on, and writes its part of the handshake in pieces.
+	p.r.BeforeWait(conn.Acknowledge)
 	return p
 }
 

@@ -97,6 +97,7 @@ func newStockUpstream(p *stockPeer, asked request, stats *Stats) (*stockUpstream
 // readFirst reads the first list. With it the sink can be made.
 func (a *stockUpstream) readFirst() (*rsync.List, error) {
 	l, err := a.dec.First()
+	a.r.BeforeWait(nil) // the handshake is over, and much comes from here on
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,7 @@ type Conn struct {
 	outHalf half
 	in      incoming
 	inHalf  half
+	kernel  *kernelReader // below in; nil if the stream is in user space
 
 	timeout       atomic.Int64 // Options.Timeout, or what SetTimeout has made of it
 	stats         *Stats

@@ -130,6 +130,7 @@ func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
 	}
 	_, tcp := d.(*net.TCPConn)
 	in := newKernelReader(rc, tcp, m)
+	c.kernel = in
 	switch o.Transport {
 	case Splice, Sendfile:
 		c.in = &spliceReceiver{in: in, stats: c.stats}

@@ -148,6 +148,7 @@ type kernelReader struct {
 	meter
 	rc  syscall.RawConn
 	try func(fd uintptr) bool
+	tcp bool
 
 	lowat lowat
 
@@ -159,7 +160,7 @@ type kernelReader struct {
 }
 
 func newKernelReader(rc syscall.RawConn, tcp bool, m meter) *kernelReader {
-	r := &kernelReader{meter: m, rc: rc}
+	r := &kernelReader{meter: m, rc: rc, tcp: tcp}
 	r.try = r.attempt
 	r.lowat.on, r.lowat.calls = tcp, m.calls
 	r.lowat.set = r.lowat.apply
