@@ -126,7 +126,7 @@ func (t *plainReader) Next() (Token, error) {
 		return Token{}, err
 	}
 	t.left = 0
-	v, err := t.r.Int()
+	v, err := t.r.token()
 	switch {
 	case err != nil:
 		return Token{}, fmt.Errorf("read token: %w", err)
@@ -138,6 +138,18 @@ func (t *plainReader) Next() (Token, error) {
 	}
 	block := -(int(v) + 1)
 	return Token{Kind: Copy, Block: block}, checkBlock(block, t.blocks)
+}
+
+// tokenSize is the length of a token's number.
+const tokenSize = 4
+
+// token reads a token's number. Stock ends its frames with one, at which another
+// frame begins, since a file does not end there: both come with one call.
+func (r *Reader) token() (int32, error) {
+	if r.mux && r.rest == tokenSize {
+		r.s.due = tokenSize + frameHeader
+	}
+	return r.Int()
 }
 
 // checkBlock refuses a block that the basis does not have.

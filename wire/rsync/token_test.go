@@ -3,6 +3,7 @@ package rsync_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -195,5 +196,65 @@ func TestBadTokens(t *testing.T) {
 	}
 	if _, err := rsync.NewTokenWriter(nil, "brotli", 0); !errors.Is(err, rsync.ErrUnsupported) {
 		t.Errorf("brotli: %v", err)
+	}
+}
+
+// countingStream counts what may be system calls.
+type countingStream struct {
+	*memStream
+	reads int
+}
+
+func (c *countingStream) Read(p []byte) (int, error) {
+	c.reads++
+	return c.memStream.Read(p)
+}
+
+// TestTokenAndFrameComeWithOneRead: stock ends a frame with the number of the
+// next token. What is behind the frame's header stays in the stream, where a body
+// may begin.
+func TestTokenAndFrameComeWithOneRead(t *testing.T) {
+	const literals, size = 8, 1000
+	body := randomText(5, literals*size)
+	var in []byte
+	next := "\xE8\x03\x00\x00"
+	in = append(in, frame(0, next)...)
+	for i := range literals {
+		if i == literals-1 {
+			next = "\x00\x00\x00\x00"
+		}
+		if i == literals/2 {
+			in = append(in, frame(2, "a message")...) // before the frame: its header is no data's
+		}
+		in = append(in, frame(0, string(body[i*size:(i+1)*size])+next)...)
+	}
+	in = append(in, frame(0, "sum")...)
+	s := &countingStream{memStream: &memStream{}}
+	s.Write(in)
+	r := rsync.NewReader(s, true)
+	r.SetProtocol(32)
+	r.StartMux()
+	tr, err := rsync.NewTokenReader(r, "none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	tmp := openFile(t, nil)
+	if err := (&testReceiver{tokens: tr}).build(tmp, openFile(t, nil), rsync.SumHead{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(tmp.Name()); !bytes.Equal(got, body) {
+		t.Error("the content differs")
+	}
+	if n := r.CopiedBytes(); n > 0 {
+		t.Errorf("%d bytes of the body passed through memory", n)
+	}
+	// One for each token and the header behind it, and three for the message.
+	if most := literals + 1 + 3; s.reads > most {
+		t.Errorf("%d reads for %d tokens, want %d at most", s.reads, literals+1, most)
+	}
+	sum := make([]byte, 3)
+	if _, err := io.ReadFull(r, sum); err != nil || string(sum) != "sum" {
+		t.Errorf("behind the file is %q, %v", sum, err)
 	}
 }
