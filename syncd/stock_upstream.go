@@ -284,6 +284,9 @@ func (a *stockUpstream) receive() error {
 			a.mu.Lock()
 			last := a.bye && a.eof && dones == a.arrived+rsync.Phases(a.session.Protocol)-1
 			early := !a.bye && dones > a.arrived
+			if a.bye {
+				a.r.BeforeWait(a.conn.Acknowledge) // what is left comes in pieces, as the handshake
+			}
 			a.mu.Unlock()
 			if early {
 				return fmt.Errorf("%w: an end of a phase that is not over", rsync.ErrProtocol)
