@@ -110,11 +110,12 @@ type stats struct {
 		Reflink       int64 `json:"reflink"`
 		User          int64 `json:"user"`
 	} `json:"path_bytes"`
-	HashBytes int64  `json:"hash_bytes"`
-	Redone    int64  `json:"redone"`
-	Failed    int64  `json:"failed"`
-	Exit      int    `json:"exit"`
-	Peer      *stats `json:"peer"`
+	HashBytes int64   `json:"hash_bytes"`
+	Redone    int64   `json:"redone"`
+	Failed    int64   `json:"failed"`
+	Exit      int     `json:"exit"`
+	Seconds   float64 `json:"seconds"`
+	Peer      *stats  `json:"peer"`
 }
 
 // lastStats is the one line of JSON that --stats=json ends the output with.
