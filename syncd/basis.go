@@ -9,9 +9,10 @@ import (
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
-// deltaPays reports whether a delta is worth a try, if there is a basis.
+// deltaPays reports whether a delta is worth a try, if there is a basis. The last try
+// does without: a signature that is wrong every time may be what is wrong.
 func (k *sink) deltaPays(j *job) bool {
-	if k.opt.WholeFile || k.opt.Append || j.node.dir == nil || j.entry.Size < minDelta {
+	if k.opt.WholeFile || k.opt.Append || j.node.dir == nil || j.entry.Size < minDelta || j.tries == maxTries-1 {
 		return false
 	}
 	n, err := delta.EncodedLen(k.params(j.entry.Size), j.entry.Size)

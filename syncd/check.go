@@ -25,20 +25,16 @@ func newChecker(sig *delta.Signature, wrong func(off, n int64)) *checker {
 	return &checker{sig: sig, wrong: wrong, alg: alg, hash: alg.New()}
 }
 
-// start begins a row of whole blocks, at the offset of the first one.
+// start goes on at an offset. A block that begins before it is not compared.
 func (c *checker) start(off int64) {
-	c.at, c.from = off, off
+	size := int64(c.sig.Params().Block)
+	c.at, c.from = off, (off+size-1)/size*size
 	c.hash.Reset()
 }
 
-// skip passes over the next n bytes, and does not check the blocks of which it skips
-// a part.
-func (c *checker) skip(n int64) {
-	size := int64(c.sig.Params().Block)
-	c.at += n
-	c.from = (c.at + size - 1) / size * size
-	c.hash.Reset()
-}
+// skip passes over the next n bytes, and does not compare the blocks of which it
+// skips a part.
+func (c *checker) skip(n int64) { c.start(c.at + n) }
 
 // write takes the next bytes. There are no more of them than the signed file has.
 func (c *checker) write(p []byte) {

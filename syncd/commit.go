@@ -66,6 +66,9 @@ func (k *sink) quiet() bool {
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
+	if j.stale && j.fail == nil {
+		j.fail = &native.Failure{Status: native.StatusChanged}
+	}
 	if j.sigLen > 0 && !j.signs() {
 		k.freeSig(j) // a retry waits for room for another
 	}

@@ -70,7 +70,7 @@ func (k *sink) askSign(j *job) error {
 	}
 	k.ids++
 	j.phase, j.sigLen = asking, int(n)
-	req := &native.Sign{ID: k.ids, File: j.request(), Block: uint32(p.Block)}
+	req := &native.Sign{ID: k.ids, File: j.request(), Block: uint32(p.Block), Again: j.tries > 0}
 	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, n)
 }
 
@@ -89,7 +89,7 @@ func (k *sink) freeSig(j *job) {
 	defer k.mu.Unlock()
 	if j.sigLen > 0 {
 		k.sigs -= int64(j.sigLen)
-		j.sigLen, j.sig, j.signed = 0, nil, nil
+		j.sigLen, j.sig, j.signed, j.came = 0, nil, nil, nil
 		k.cond.Signal()
 	}
 }
@@ -263,9 +263,6 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	t.end(j)
 	if err == nil {
 		k.stats.Matched.Add(t.matched())
-	}
-	if !j.assemble {
-		k.freeSig(j)
 	}
 	switch {
 	case j.err != nil:

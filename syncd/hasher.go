@@ -36,6 +36,7 @@ type hasher struct {
 	buf   []byte
 	sum   []byte
 	stats *Stats
+	check *checker // of the same bytes, or nil
 }
 
 func newHasher(alg delta.Algorithm, stats *Stats) *hasher {
@@ -43,13 +44,19 @@ func newHasher(alg delta.Algorithm, stats *Stats) *hasher {
 }
 
 // start begins a digest.
-func (h *hasher) start() { h.h.Reset() }
+func (h *hasher) start() {
+	h.h.Reset()
+	h.check = nil
+}
 
 // add hashes n bytes of f from off. It fails if there are fewer.
 func (h *hasher) add(f *tree.File, off, n int64) error {
 	for n > 0 {
 		m, err := f.ReadAt(h.buf[:min(n, hashBlock)], off)
 		h.h.Write(h.buf[:m])
+		if h.check != nil {
+			h.check.write(h.buf[:m])
+		}
 		h.stats.Hash.Add(int64(m))
 		off, n = off+int64(m), n-int64(m)
 		if m == 0 || err != nil && n > 0 {

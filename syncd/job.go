@@ -63,7 +63,9 @@ type job struct {
 	// signed is the same signature, decoded: what copies are checked against. Both
 	// count in sink.sigs, by sigLen.
 	signed *delta.Signature
-	steady *steady // the basis since that was made or searched for, or nil
+	steady *steady  // the basis since that was made or searched for, or nil
+	came   *checker // of what comes from the source, by its own signature
+	stale  bool     // it is not what that says: the file changed, and nobody saw it
 
 	rest []native.Range // to be asked for when want has come
 
@@ -181,6 +183,21 @@ func (j *job) signs() bool {
 	return j.fail == nil && j.err == nil && (j.phase == asking || j.signed != nil && (j.assemble || j.mixed))
 }
 
+// against returns what to hold against what comes at an offset, or nil. A source may
+// remember a signature, and a write through a mapping can escape it.
+func (j *job) against(off int64) *checker {
+	if j.phase != fetching || j.signed == nil || j.whole != nil {
+		return nil
+	}
+	if j.came == nil {
+		j.came = newChecker(j.signed, func(int64, int64) { j.stale = true })
+	}
+	if j.came.at != off {
+		j.came.start(off)
+	}
+	return j.came
+}
+
 // bytes is the length of what is asked for.
 func (j *job) bytes() int64 {
 	if len(j.bad) == 0 || j.phase != fetching {
@@ -215,7 +232,7 @@ func (j *job) drop() (err error) {
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
 	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig = nil, nil, nil, false, false, nil
-	j.steady = nil
+	j.steady, j.came, j.stale = nil, nil, false
 	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
 }

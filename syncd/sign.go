@@ -30,7 +30,7 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig []byte, err erro
 	}
 	key, keep := s.sumKey(r.File.Path, r.File.Version)
 	key.Block = p.Block
-	if keep {
+	if keep && !r.Again {
 		// One of another length is of a version of this program with other sums.
 		if sig = s.sums.Get(key); int64(len(sig)) == n {
 			return sig, nil

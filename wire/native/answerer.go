@@ -88,7 +88,10 @@ func parseRequest(h *Header, payload []byte) (any, error) {
 		r := &Read{ID: h.ID, SumsOnly: h.Flags&flagSumsOnly != 0, Again: h.Flags&flagAgain != 0}
 		return r, r.parse(payload)
 	case TypeSign:
-		s := &Sign{ID: h.ID}
+		if h.Flags&^flagAgain != 0 {
+			return nil, badf("SIGN with unknown flags %#x", h.Flags)
+		}
+		s := &Sign{ID: h.ID, Again: h.Flags&flagAgain != 0}
 		return s, s.parse(payload)
 	case TypeNote:
 		if len(payload) > maxNote {

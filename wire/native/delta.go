@@ -21,6 +21,7 @@ type Sign struct {
 	ID    uint32
 	File  ReadFile // without ranges
 	Block uint32   // bytes of a block; 0: the rule of package delta
+	Again bool     // what came did not agree with it: none from memory
 }
 
 // Delta asks for the ops that make a file out of the basis of a signature.
@@ -70,7 +71,11 @@ func (s *Sign) parse(payload []byte) error {
 
 // sign queues a request for a signature.
 func (a *Asker) sign(s *Sign) error {
-	return a.send(Header{Type: TypeSign, ID: s.ID}, func(b []byte) []byte {
+	h := Header{Type: TypeSign, ID: s.ID}
+	if s.Again {
+		h.Flags = flagAgain
+	}
+	return a.send(h, func(b []byte) []byte {
 		return binary.LittleEndian.AppendUint32(appendFile(b, &s.File), s.Block)
 	})
 }
