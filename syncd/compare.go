@@ -3,6 +3,7 @@ package syncd
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -353,15 +354,17 @@ func (k *sink) send(i int) error {
 func (k *sink) issue(b *batch, req any, sig int64) error {
 	k.mu.Lock()
 	to := k.freest(b.part, sig)
-	if to == nil && k.err == nil {
+	for asked := false; to == nil && k.err == nil; to = k.freest(b.part, sig) {
+		if asked && (sig == 0 || !slices.ContainsFunc(k.retries, (*job).holds)) {
+			k.cond.Wait()
+			continue
+		}
+		asked = true
 		k.mu.Unlock()
-		if err := k.flushStreams(); err != nil {
+		if err := k.askBefore(sig); err != nil {
 			return err
 		}
 		k.mu.Lock()
-		for to = k.freest(b.part, sig); to == nil && k.err == nil; to = k.freest(b.part, sig) {
-			k.cond.Wait()
-		}
 	}
 	err := k.err
 	if err == nil {
@@ -378,6 +381,29 @@ func (k *sink) issue(b *batch, req any, sig int64) error {
 		return k.stock.ask(b, req)
 	}
 	return k.sent(to, to.up.Ask(req))
+}
+
+// askBefore sends what there is before the planner waits. Who waits for room for a
+// signature asks first for what those files lack that hold one: they give it back
+// when that has come.
+func (k *sink) askBefore(sig int64) error {
+	if sig == 0 || k.stock != nil {
+		return k.flushStreams()
+	}
+	for {
+		k.mu.Lock()
+		i := slices.IndexFunc(k.retries, (*job).holds)
+		if i < 0 {
+			k.mu.Unlock()
+			return k.flush()
+		}
+		j := k.retries[i]
+		k.retries = slices.Delete(k.retries, i, i+1)
+		k.mu.Unlock()
+		if err := k.retryOne(j); err != nil {
+			return err
+		}
+	}
 }
 
 // dropBatch drops the jobs of a batch that the end of the run keeps from being
@@ -401,37 +427,39 @@ func (k *sink) flush() error {
 
 // retryAll asks again for what arrived wrong or changed.
 func (k *sink) retryAll() error {
-	k.mu.Lock()
-	jobs := k.retries
-	k.retries = nil
-	k.mu.Unlock()
-	for i, j := range jobs {
-		if j.tries > 0 {
-			k.stats.Redone.Add(1)
-		}
-		var err error
-		switch {
-		case j.redo:
-			err = k.redo(j)
-		case j.fail != nil:
-			err = k.list(listing{node: j.node, job: j})
-		case j.entry.Size == 0 && k.stock == nil:
-			k.tasks <- task{job: j}
-		case j.phase == merging:
-			err = k.askDelta(j)
-		case j.phase == asking:
-			err = k.askSign(j)
-		default:
-			err = k.add(j)
-		}
-		if err != nil {
-			k.mu.Lock()
-			k.retries = append(k.retries, jobs[i+1:]...) // dropAll sees to them
+	for {
+		k.mu.Lock()
+		if len(k.retries) == 0 {
 			k.mu.Unlock()
+			return nil
+		}
+		j := k.retries[0]
+		k.retries = k.retries[1:] // of the rest, issue may have to take some first
+		k.mu.Unlock()
+		if err := k.retryOne(j); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+func (k *sink) retryOne(j *job) error {
+	if j.tries > 0 {
+		k.stats.Redone.Add(1)
+	}
+	switch {
+	case j.redo:
+		return k.redo(j)
+	case j.fail != nil:
+		return k.list(listing{node: j.node, job: j})
+	case j.entry.Size == 0 && k.stock == nil:
+		k.tasks <- task{job: j}
+		return nil
+	case j.phase == merging:
+		return k.askDelta(j)
+	case j.phase == asking:
+		return k.askSign(j)
+	}
+	return k.add(j)
 }
 
 // again takes the new metadata of a file that had changed.

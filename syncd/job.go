@@ -198,6 +198,9 @@ func (j *job) against(off int64) *checker {
 	return j.came
 }
 
+// holds reports whether the job keeps its signature until what is asked for has come.
+func (j *job) holds() bool { return j.signed != nil && j.phase == fetching }
+
 // bytes is the length of what is asked for.
 func (j *job) bytes() int64 {
 	if len(j.bad) == 0 || j.phase != fetching {
