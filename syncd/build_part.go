@@ -19,6 +19,10 @@ type partBuilder struct {
 func (w *partBuilder) lost(off, n int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if i := len(w.bad) - 1; i >= 0 && w.bad[i].Off+w.bad[i].N == off {
+		w.bad[i].N += n // a peer may have cut a file into pieces of a byte
+		return
+	}
 	w.bad = append(w.bad, native.Range{Off: off, N: n})
 }
 

@@ -11,6 +11,29 @@ import (
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
+// TestWhatNobodyCheckedIsWrong verifies a file of copies whose signature is gone.
+func TestWhatNobodyCheckedIsWrong(t *testing.T) {
+	k, j := &sink{}, &job{mixed: true}
+	j.entry.Size = 100
+	bad := k.verify(context.Background(), j)
+	if want := []native.Range{{N: 100}}; !slices.Equal(bad, want) || j.mixed || !j.taken {
+		t.Errorf("%v is wrong, want %v; mixed %t, taken %t", bad, want, j.mixed, j.taken)
+	}
+}
+
+// TestLostRangesJoin has what is wrong in a row take the memory of one range.
+func TestLostRangesJoin(t *testing.T) {
+	w := &partBuilder{builder: &builder{}}
+	for off := range int64(1000) {
+		w.lost(off, 1)
+	}
+	w.lost(2000, 5)
+	w.lost(0, 7)
+	if want := []native.Range{{N: 1000}, {Off: 2000, N: 5}, {N: 7}}; !slices.Equal(w.bad, want) {
+		t.Errorf("noted %v, want %v", w.bad, want)
+	}
+}
+
 // TestCheckerFindsEachWrongBlock writes blocks in pieces of several lengths, right
 // ones and wrong ones.
 func TestCheckerFindsEachWrongBlock(t *testing.T) {

@@ -303,7 +303,7 @@ func (k *sink) assembleAll(ctx context.Context, j *job) {
 	if j.err = k.assemble(j, literalsOf(ops, j.entry.Size)); j.err != nil {
 		return
 	}
-	if k.stock == nil {
+	if k.stock == nil && j.signed != nil {
 		j.builder = k.newBuilder(j)
 		j.builder.made = true
 		for _, op := range ops {
@@ -319,6 +319,10 @@ func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
 	k.built(j)
 	k.freeSig(j)
 	if k.stock == nil {
+		if j.mixed { // without a signature nothing was checked
+			j.bad = []native.Range{{N: j.entry.Size}}
+			j.mixed, j.taken = false, true
+		}
 		return mergeRanges(j.bad)
 	}
 	if j.holes { // one at the end is not there until the size says so
