@@ -15,8 +15,9 @@ type steady struct {
 }
 
 // steadyFrom returns nil where a change could go unnoticed. It is called before the
-// basis is hashed. Writing the file out first makes the kernel notice each write
-// through a mapping that follows; one before that would have got it another version.
+// basis is hashed. A write gives the file another version when it begins: one that is
+// under way would end unnoticed, so nobody may have the file open to be written. A
+// mapping made later is noticed, as it is first written through.
 func steadyFrom(f *tree.File) *steady {
 	if !tree.DatesChanges(f) {
 		return nil
@@ -26,7 +27,7 @@ func steadyFrom(f *tree.File) *steady {
 		return nil
 	}
 	settle(before)
-	if f.Sync() != nil {
+	if !tree.Unwritten(f) || f.Sync() != nil {
 		return nil
 	}
 	if v, err := tree.VersionOf(f); err != nil || v != before {

@@ -110,6 +110,18 @@ func DatesChanges(f *File) bool {
 	return fs.Type == unix.XFS_SUPER_MAGIC || fs.Type == unix.BTRFS_SUPER_MAGIC
 }
 
+// Unwritten reports whether nobody has f, which is open to be read, open to be written
+// or mapped so. The kernel knows, and says so by whether it grants a lease, which is
+// given back at once. It grants none to who neither owns the file nor may take any.
+func Unwritten(f *File) bool {
+	fd := uintptr(f.num())
+	if _, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK); err != nil {
+		return false
+	}
+	_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK)
+	return err == nil
+}
+
 func versionOf(st *unix.Statx_t) wire.Version {
 	return wire.Version{
 		Size:  int64(st.Size),

@@ -10,6 +10,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestUnwritten has a file open to be written, and mapped so, by somebody else.
+func TestUnwritten(t *testing.T) {
+	top := t.TempDir()
+	name := filepath.Join(top, "f")
+	must(t, os.WriteFile(name, make([]byte, 4096), 0o600))
+	root, err := OpenRoot(top, false)
+	must(t, err)
+	defer root.Close()
+	dir, err := root.Dir("")
+	must(t, err)
+	defer dir.Close()
+	f, _, err := dir.Open("f")
+	must(t, err)
+	defer f.Close()
+	want := func(what string, unwritten bool) {
+		t.Helper()
+		if Unwritten(f) != unwritten {
+			t.Errorf("%s: unwritten is not %t", what, unwritten)
+		}
+	}
+	want("a file that is only read", true)
+	w, err := os.OpenFile(name, os.O_RDWR, 0)
+	must(t, err)
+	want("a file open to be written", false)
+	m, err := unix.Mmap(int(w.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	must(t, err)
+	must(t, w.Close())
+	want("a file mapped to be written", false)
+	must(t, unix.Munmap(m))
+	want("a file that nobody writes any more", true)
+	w, err = os.OpenFile(name, os.O_WRONLY, 0) // the lease was given back
+	must(t, err)
+	must(t, w.Close())
+}
+
 // TestMap looks at a file whose pages are in the page cache, at any offset, and not
 // once they are gone.
 func TestMap(t *testing.T) {
