@@ -204,7 +204,7 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 	if k.stock != nil {
 		p = k.stock.sums(j.size, j.tries > 0)
 	}
-	if k.stock == nil {
+	if k.stock == nil && !j.assemble {
 		j.steady = steadyFrom(j.basis)
 	}
 	sig, err := delta.Sign(ctx, mappedFile{countedFile{j.basis, k.stats}}, j.size, p, delta.Options{})
@@ -243,7 +243,9 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	j.sig, j.signed = nil, sig
 	var missing []native.Range
 	o := delta.Options{GiveUp: giveUp}
-	j.steady = steadyFrom(j.basis)
+	if !j.assemble {
+		j.steady = steadyFrom(j.basis)
+	}
 	t := k.newTaker(j)
 	if t != nil {
 		o.Take = t.take
