@@ -2,8 +2,9 @@
 // algorithm (A. Tridgell and P. Mackerras, "The rsync algorithm", 1996): a weak sum
 // that rolls over a file byte by byte finds candidates among the blocks of the
 // other file, a strong sum confirms them. It speaks to no peer, opens no file and
-// logs nothing; a digest of the result is the caller's duty, as a strong sum can
-// be short.
+// logs nothing. What it finds is verified if the strong sums are whole digests, as the
+// native dialect's are; where they are short, a digest of the result is the caller's
+// duty.
 //
 // # Call order
 //

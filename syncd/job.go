@@ -26,7 +26,7 @@ const (
 	copying                 // all of the basis, by the worker
 	merging                 // the source's ops, by DELTA
 	assembling              // what was collected, in place, by the worker
-	verifying               // the whole, by the worker
+	verifying               // what was copied, or a stock peer's whole file, by the worker
 	resuming                // hashing what an earlier run has left, by the worker
 )
 

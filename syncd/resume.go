@@ -22,8 +22,8 @@ import (
 //  2. it is another version, or there is no journal: the file is a basis like any
 //     other, see openBasis.
 //
-// A file that is put together of a basis has no journal: until the end there is no
-// digest to hold its parts against. On a pull, it is kept as a basis from the
+// A file that is put together of a basis has no journal: what is copied is checked by
+// the signature, which the next run does not have. On a pull, it is kept as a basis from the
 // moment on that it has all that its own basis could give.
 
 // isResumable reports whether what arrives of a job is worth a journal.

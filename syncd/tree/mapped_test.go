@@ -10,20 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestUnwritten has a file open to be written, and mapped so, by somebody else.
-func TestUnwritten(t *testing.T) {
-	top := t.TempDir()
-	name := filepath.Join(top, "f")
-	must(t, os.WriteFile(name, make([]byte, 4096), 0o600))
+// openIn opens a file in a directory until the end of the test.
+func openIn(t *testing.T, top, name string) *File {
+	t.Helper()
 	root, err := OpenRoot(top, false)
 	must(t, err)
 	defer root.Close()
 	dir, err := root.Dir("")
 	must(t, err)
-	defer dir.Close()
-	f, _, err := dir.Open("f")
+	t.Cleanup(func() { dir.Close() })
+	f, _, err := dir.Open(name)
 	must(t, err)
-	defer f.Close()
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestUnwritten has a file open to be written, and mapped so, by somebody else.
+func TestUnwritten(t *testing.T) {
+	top := t.TempDir()
+	name := filepath.Join(top, "f")
+	must(t, os.WriteFile(name, make([]byte, 4096), 0o600))
+	f := openIn(t, top, "f")
 	want := func(what string, unwritten bool) {
 		t.Helper()
 		if Unwritten(f) != unwritten {
@@ -52,15 +59,7 @@ func TestMap(t *testing.T) {
 	want := bytes.Repeat([]byte("some bytes. "), 100_000)
 	name := filepath.Join(top, "f")
 	must(t, os.WriteFile(name, want, 0o600))
-	root, err := OpenRoot(top, false)
-	must(t, err)
-	defer root.Close()
-	dir, err := root.Dir("")
-	must(t, err)
-	defer dir.Close()
-	f, _, err := dir.Open("f")
-	must(t, err)
-	defer f.Close()
+	f := openIn(t, top, "f")
 	for _, off := range []int{0, 1, 4095, 4096, 4097, 700_001} {
 		for _, n := range []int{1, 4096, 4097, len(want) - 700_001} {
 			got, unmap, err := f.Map(int64(off), n)
