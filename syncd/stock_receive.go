@@ -317,7 +317,7 @@ func (t *stockFile) tokens() error {
 			err = t.block(tok.Block)
 		case rsync.End:
 			t.flush()
-			return nil
+			return t.hashMore()
 		}
 		if err != nil {
 			return err
@@ -342,13 +342,18 @@ func (t *stockFile) literal(n int64) error {
 		st.User.Add(n)
 	}
 	t.allocate(off)
-	_, err := t.a.tokens.RecvFile(t.j.file, off)
+	err := t.failed(t.a.tokens.RecvFile(t.j.file, off, t.j.next < t.j.entry.Size))
+	if err == nil && t.hash != nil && t.j.next-t.done >= hashBlock {
+		return t.hashMore()
+	}
+	return err
+}
+
+// failed notes that the job's file failed, and returns any other error.
+func (t *stockFile) failed(err error) error {
 	var fe *wire.FileError
 	if errors.As(err, &fe) {
 		t.j.err, err = fe, nil
-	}
-	if t.j.next-t.done >= hashBlock {
-		t.hashMore()
 	}
 	return err
 }
@@ -363,13 +368,17 @@ func (t *stockFile) allocate(off int64) {
 	}
 }
 
-// hashMore hashes what came since the last time, while it is in the processor's
-// cache.
-func (t *stockFile) hashMore() {
+// hashMore has what came since the last time in the file, and hashes it while it is
+// in the processor's cache.
+func (t *stockFile) hashMore() error {
+	if err := t.failed(t.a.tokens.WriteOut()); err != nil {
+		return err
+	}
 	if t.hash != nil && t.j.err == nil && t.j.next > t.done {
 		t.j.err = t.hash.add(t.j.file, t.done, t.j.next-t.done)
 		t.done = t.j.next
 	}
+	return nil
 }
 
 // block copies a block of the basis.
@@ -403,7 +412,6 @@ func (t *stockFile) end(sum []byte) {
 	j.holes = j.holes || j.allocated && j.next < t.room // give back what was too much
 	j.entry.Size = j.next
 	j.at = len(j.want)
-	t.hashMore()
 	j.sum = sum
 	j.mixed = j.mixed || t.hash == nil && !j.assemble // the worker is to hash it
 	if t.hash != nil && j.err == nil && !bytes.Equal(t.hash.digest(), sum) {

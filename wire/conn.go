@@ -58,6 +58,8 @@ type incoming interface {
 	// RecvFile takes exactly n bytes off the stream or returns an error that
 	// is no *FileError.
 	RecvFile(dst File, off, n int64) error
+	GatherFile(dst File, off, n int64) error
+	WriteOut() error
 	Discard(n int64) error
 	// buffered is how many bytes were taken off the stream and not read yet.
 	buffered() int
@@ -158,6 +160,32 @@ func (c *Conn) Read(p []byte) (int, error) {
 // io.ErrUnexpectedEOF if the stream ends within the body. A dst that was
 // opened with O_APPEND fails: it cannot honour an offset.
 func (c *Conn) RecvFile(dst File, off, n int64) error {
+	return c.body(dst, off, n, false)
+}
+
+// GatherFile is RecvFile for a piece of a file whose next piece follows soon,
+// though not at once, on the stream: the Conn may hold it back, to write many with
+// one call. They are written when a piece comes that is no neighbour, by a RecvFile,
+// and by WriteOut, which must be called before the file is read or closed. A
+// *FileError can be that of pieces held back before.
+func (c *Conn) GatherFile(dst File, off, n int64) error {
+	return c.body(dst, off, n, true)
+}
+
+// WriteOut writes what GatherFile holds back. If that fails the error is a
+// *FileError, and nothing is held any more.
+func (c *Conn) WriteOut() error {
+	h := &c.inHalf
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return h.err
+	}
+	return c.settle(h, c.in.release, c.in.WriteOut())
+}
+
+// body takes the n bytes of a body.
+func (c *Conn) body(dst File, off, n int64, gather bool) error {
 	h := &c.inHalf
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -166,6 +194,9 @@ func (c *Conn) RecvFile(dst File, off, n int64) error {
 	}
 	if n < 0 {
 		return fileError("receive", dst, off, errNegative)
+	}
+	if gather {
+		return c.settle(h, c.in.release, c.in.GatherFile(dst, off, n))
 	}
 	return c.settle(h, c.in.release, c.in.RecvFile(dst, off, n))
 }

@@ -18,6 +18,8 @@
 // The other half receives:
 //
 //	Read, RecvFile, Discard  in the order in which the peer sent
+//	GatherFile               instead of RecvFile, where a dialect puts something
+//	WriteOut                 between the pieces of a file; then, before the file is used
 //
 // [Copier] moves ranges between local files and needs no Conn.
 //
@@ -39,11 +41,13 @@
 //
 // # The pump
 //
-// Each half owns one pipe, made at the first need. The rules that keep the
-// pumping free of deadlock and of lost bytes:
+// Each half owns one pipe, made at the first need, and the receiving half a second
+// one if it is to gather. The rules that keep the pumping free of deadlock and of
+// lost bytes:
 //
 //  1. A pipe is filled from a stream only when it is empty, so EAGAIN means
-//     that the stream has nothing and never that the pipe is full.
+//     that the stream has nothing and never that the pipe is full. Between two
+//     pipes it means that the second is full: of pieces, however short they are.
 //  2. The bytes in a pipe are counted; what is counted is what is moved on.
 //  3. Nothing ever waits for a pipe. Waiting is for the stream, inside the
 //     callbacks of its syscall.RawConn, where deadlines and Close reach.

@@ -102,6 +102,13 @@ func (r *copyReceiver) RecvFile(dst File, off, n int64) error {
 	return copyBody(r, dst, off, n, nil, r.stats)
 }
 
+// GatherFile is RecvFile: the writes are as long as the reads.
+func (r *copyReceiver) GatherFile(dst File, off, n int64) error {
+	return r.RecvFile(dst, off, n)
+}
+
+func (r *copyReceiver) WriteOut() error { return nil }
+
 func (r *copyReceiver) Discard(n int64) error {
 	return discard(r, n, r.stats)
 }

@@ -14,12 +14,16 @@ import (
 type spliceReceiver struct {
 	in      *kernelReader
 	pipe    pipe
+	held    gathered
 	off     int64  // splice's offset argument, here so as not to be allocated
 	scratch []byte // for bytes that are drained or cannot be spliced
 	stats   *Stats
 }
 
-func (r *spliceReceiver) release() { r.pipe.close() }
+func (r *spliceReceiver) release() {
+	r.pipe.close()
+	r.held.pipe.close()
+}
 
 func (r *spliceReceiver) buffered() int { return r.pipe.n }
 
@@ -40,9 +44,14 @@ func (r *spliceReceiver) Read(p []byte) (int, error) {
 	if err := r.ready(0); err != nil {
 		return 0, err
 	}
+	return r.read(&r.pipe, p)
+}
+
+// read takes bytes out of a pipe that has some.
+func (r *spliceReceiver) read(from *pipe, p []byte) (int, error) {
 	for {
 		r.stats.Calls.Add(1)
-		n, err := unix.Read(r.pipe.r, p)
+		n, err := unix.Read(from.r, p)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -51,50 +60,74 @@ func (r *spliceReceiver) Read(p []byte) (int, error) {
 		case n == 0:
 			return 0, streamError("read from pipe", io.ErrUnexpectedEOF)
 		}
-		r.pipe.took(n)
+		from.took(n)
 		return n, nil
 	}
 }
 
 func (r *spliceReceiver) RecvFile(dst File, off, n int64) error {
+	if r.held.pipe.n > 0 {
+		if err := r.GatherFile(dst, off, n); err != nil {
+			return err
+		}
+		return r.WriteOut()
+	}
 	defer runtime.KeepAlive(dst)
 	fd := int(dst.Fd())
 	for n > 0 {
 		if err := r.ready(n); err != nil {
 			return unexpected(err)
 		}
-		r.off = off
-		r.stats.Calls.Add(1)
-		k, err := splice(r.pipe.r, nil, fd, &r.off, int(min(n, int64(r.pipe.n))))
-		switch {
-		case err == unix.EINVAL:
-			// The file has no splice_write (character devices, some FUSE),
-			// or was opened with O_APPEND. WriteAt tells.
-			r.stats.Fallback("splice to file: EINVAL")
-			return copyBody(r, dst, off, n, nil, r.stats)
-		case err == nil && k == 0:
-			err = io.ErrShortWrite
-			fallthrough
-		case err != nil:
-			// A failed call takes nothing out of the pipe: its bytes are
-			// still counted right, and are drained with the rest.
-			return copyBody(r, dst, off, n, fileError("splice", dst, off, err), r.stats)
+		k, err := r.spliceOut(&r.pipe, fd, off, int(min(n, int64(r.pipe.n))))
+		if err != nil {
+			return copyRest(r, dst, off, n, err, r.stats)
 		}
-		r.pipe.took(k)
-		r.stats.Splice.Add(int64(k))
 		off += int64(k)
 		n -= int64(k)
 	}
 	return nil
 }
 
+// spliceOut moves up to n bytes that a pipe has into a file.
+func (r *spliceReceiver) spliceOut(from *pipe, fd int, off int64, n int) (int, error) {
+	r.off = off
+	r.stats.Calls.Add(1)
+	k, err := splice(from.r, nil, fd, &r.off, n)
+	if err == nil && k == 0 {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return 0, err
+	}
+	from.took(k)
+	r.stats.Splice.Add(int64(k))
+	return k, nil
+}
+
+// copyRest goes on with a body where splice has failed by err. A failed call takes
+// nothing out of its pipe: what is there is still counted right, and is drained.
+func copyRest(c chunks, dst File, off, n int64, err error, st *Stats) error {
+	if err == unix.EINVAL {
+		// The file has no splice_write (character devices, some FUSE),
+		// or was opened with O_APPEND. WriteAt tells.
+		st.Fallback("splice to file: EINVAL")
+		return copyBody(c, dst, off, n, nil, st)
+	}
+	return copyBody(c, dst, off, n, fileError("splice", dst, off, err), st)
+}
+
 // next reads out of the pipe.
 func (r *spliceReceiver) next(max int64) ([]byte, error) {
+	n, err := r.Read(r.space(max))
+	return r.scratch[:n], err
+}
+
+// space is up to max bytes of scratch.
+func (r *spliceReceiver) space(max int64) []byte {
 	if r.scratch == nil {
 		r.scratch = make([]byte, copyBufSize)
 	}
-	n, err := r.Read(r.scratch[:min(int64(len(r.scratch)), max)])
-	return r.scratch[:n], err
+	return r.scratch[:min(int64(len(r.scratch)), max)]
 }
 
 func (r *spliceReceiver) Discard(n int64) error {

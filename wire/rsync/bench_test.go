@@ -112,13 +112,15 @@ func BenchmarkLiterals(b *testing.B) {
 				b.Fatal(err)
 			}
 			if tok.Kind == rsync.End {
+				if err := tokens.WriteOut(); err != nil {
+					b.Fatal(err)
+				}
 				break
 			}
-			got, err := tokens.RecvFile(dst, at)
-			if err != nil {
+			if err := tokens.RecvFile(dst, at, true); err != nil {
 				b.Fatal(err)
 			}
-			at += got
+			at += tok.N
 		}
 	}
 }

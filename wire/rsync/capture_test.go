@@ -43,6 +43,10 @@ func (t *tape) RecvFile(dst wire.File, off, n int64) error {
 	return err
 }
 
+func (t *tape) GatherFile(dst wire.File, off, n int64) error { return t.RecvFile(dst, off, n) }
+
+func (t *tape) WriteOut() error { return nil }
+
 // keep adds what passed since the last keep or drop to a kind.
 func (t *tape) keep(kind string) {
 	if t != nil {
@@ -61,8 +65,11 @@ func (t *tape) drop() {
 type demuxed struct{ *rsync.Reader }
 
 func (d demuxed) RecvFile(dst wire.File, off, n int64) error {
-	_, err := d.Reader.RecvFile(dst, off, n)
-	return err
+	return d.Reader.RecvFile(dst, off, n, false)
+}
+
+func (d demuxed) GatherFile(dst wire.File, off, n int64) error {
+	return d.Reader.RecvFile(dst, off, n, true)
 }
 
 // startTape puts a tape behind the multiplexing.

@@ -298,15 +298,17 @@ func (t *itemReader) token(f byte) (Token, error) {
 	return Token{Kind: Copy, Block: block}, checkBlock(block+more, t.blocks)
 }
 
-func (t *itemReader) RecvFile(dst wire.File, off int64) (int64, error) {
+func (t *itemReader) RecvFile(dst wire.File, off int64, _ bool) error {
 	data := t.data
 	t.data = nil
 	n, err := dst.WriteAt(data, off)
 	if err != nil {
-		return int64(n), &wire.FileError{Op: "pwrite", Path: dst.Name(), Off: off + int64(n), Err: err}
+		return &wire.FileError{Op: "pwrite", Path: dst.Name(), Off: off + int64(n), Err: err}
 	}
-	return int64(n), nil
+	return nil
 }
+
+func (t *itemReader) WriteOut() error { return nil }
 
 func (t *itemReader) Data() []byte { return t.data }
 

@@ -2,6 +2,7 @@ package rsync_test
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 
 	"github.com/seed9553035b/syncd/wire"
@@ -9,7 +10,10 @@ import (
 )
 
 // A memStream is an InStream and OutStream in memory.
-type memStream struct{ bytes.Buffer }
+type memStream struct {
+	bytes.Buffer
+	held []func() error // what GatherFile holds back
+}
 
 func (m *memStream) Flush() error { return nil }
 
@@ -24,6 +28,9 @@ func (m *memStream) SendFile(src wire.File, off, n int64) error {
 }
 
 func (m *memStream) RecvFile(dst wire.File, off, n int64) error {
+	if len(m.held) > 0 {
+		return cmp.Or(m.GatherFile(dst, off, n), m.WriteOut())
+	}
 	b := make([]byte, n)
 	if _, err := io.ReadFull(m, b); err != nil {
 		return io.ErrUnexpectedEOF
@@ -32,6 +39,25 @@ func (m *memStream) RecvFile(dst wire.File, off, n int64) error {
 		return &wire.FileError{Op: "pwrite", Path: dst.Name(), Off: off, Err: err}
 	}
 	return nil
+}
+
+// GatherFile holds back all that it can.
+func (m *memStream) GatherFile(dst wire.File, off, n int64) error {
+	b := &memStream{}
+	if k, _ := io.CopyN(b, m, n); k < n {
+		return io.ErrUnexpectedEOF
+	}
+	m.held = append(m.held, func() error { return b.RecvFile(dst, off, n) })
+	return nil
+}
+
+func (m *memStream) WriteOut() error {
+	var failed error
+	for _, write := range m.held {
+		failed = cmp.Or(failed, write())
+	}
+	m.held = nil
+	return failed
 }
 
 func (m *memStream) Discard(n int64) error {

@@ -21,6 +21,11 @@ type InStream interface {
 	// RecvFile moves the next n bytes into dst at off. If dst fails, the n
 	// bytes are consumed all the same and the error is a *wire.FileError.
 	RecvFile(dst wire.File, off, n int64) error
+	// GatherFile is RecvFile for a piece of a file whose next piece follows soon:
+	// it may be held back until then, or until WriteOut.
+	GatherFile(dst wire.File, off, n int64) error
+	// WriteOut writes what is held back. Its error is a *wire.FileError.
+	WriteOut() error
 	// Discard drops the next n bytes.
 	Discard(n int64) error
 }
@@ -103,31 +108,29 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // RecvFile moves the next n stream bytes into dst at off, piece by piece as
-// frames allow, and returns the number of bytes that reached dst. After a
-// *wire.FileError the stream is in step: n bytes were consumed.
-func (r *Reader) RecvFile(dst wire.File, off, n int64) (int64, error) {
+// frames allow. With more, which says that the file goes on, they may be held back
+// until WriteOut. After a *wire.FileError the stream is in step: n bytes were
+// consumed.
+func (r *Reader) RecvFile(dst wire.File, off, n int64, more bool) error {
 	if !r.mux {
-		err := r.s.RecvFile(dst, off, n)
-		if err != nil {
-			return 0, err
-		}
-		return n, nil
+		return r.s.RecvFile(dst, off, n, more)
 	}
-	var done int64
-	for done < n {
+	for n > 0 {
 		if err := r.fill(); err != nil {
-			return done, err
+			return err
 		}
-		piece := min(n-done, int64(r.rest))
-		err := r.s.RecvFile(dst, off+done, piece)
-		if err != nil {
-			return done, r.recover(err, piece, n-done)
+		piece := min(n, int64(r.rest))
+		if err := r.s.RecvFile(dst, off, piece, more || piece < n); err != nil {
+			return r.recover(err, piece, n)
 		}
 		r.rest -= int(piece)
-		done += piece
+		off, n = off+piece, n-piece
 	}
-	return done, nil
+	return nil
 }
+
+// WriteOut writes what RecvFile holds back. A *wire.FileError is that of the file.
+func (r *Reader) WriteOut() error { return r.s.s.WriteOut() }
 
 // recover brings the stream back into step after a failed piece: the piece is
 // consumed, left-piece bytes of the body are not.

@@ -327,14 +327,13 @@ func (x *testReceiver) build(tmp, basis *os.File, head rsync.SumHead) error {
 		}
 		switch tok.Kind {
 		case rsync.End:
-			return nil
+			return x.tokens.WriteOut()
 		case rsync.Literal:
-			n, err := x.tokens.RecvFile(tmp, at)
-			if err != nil {
+			if err := x.tokens.RecvFile(tmp, at, true); err != nil {
 				return err
 			}
-			at += n
-			x.literal += n
+			at += tok.N
+			x.literal += tok.N
 		case rsync.Copy:
 			off, n := head.Range(tok.Block)
 			b := make([]byte, n)

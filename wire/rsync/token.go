@@ -32,10 +32,14 @@ type TokenReader interface {
 	Start(blocks int)
 	// Next returns the next token. What is left of a literal is dropped.
 	Next() (Token, error)
-	// RecvFile writes the literal of the last Next to dst at off and returns
-	// how much of it arrived there. After a *wire.FileError the stream is in
-	// step.
-	RecvFile(dst wire.File, off int64) (int64, error)
+	// RecvFile writes the literal of the last Next to dst at off. With more, which
+	// says that another one is likely to follow, it may be held back until a
+	// RecvFile without, or WriteOut. After a *wire.FileError, which may be that of
+	// what was held back, the stream is in step.
+	RecvFile(dst wire.File, off int64, more bool) error
+	// WriteOut writes what is held back. It is called before a file is read, and
+	// at its End.
+	WriteOut() error
 	// Data returns the literal of the last Next if it is in memory anyway,
 	// as compressed ones are; it is valid until the next call. nil otherwise.
 	Data() []byte
@@ -160,11 +164,13 @@ func checkBlock(block, blocks int) error {
 	return nil
 }
 
-func (t *plainReader) RecvFile(dst wire.File, off int64) (int64, error) {
+func (t *plainReader) RecvFile(dst wire.File, off int64, more bool) error {
 	n := t.left
 	t.left = 0
-	return t.r.RecvFile(dst, off, n)
+	return t.r.RecvFile(dst, off, n, more)
 }
+
+func (t *plainReader) WriteOut() error { return t.r.WriteOut() }
 
 func (t *plainReader) Data() []byte                         { return nil }
 func (t *plainReader) Copied(wire.File, int64, int64) error { return nil }

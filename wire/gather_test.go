@@ -1,0 +1,200 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+)
+
+// sendPieces sends a file cut at lengths, a head of four bytes before each piece.
+func sendPieces(a *Conn, src File, lengths []int64) <-chan error {
+	sent := make(chan error, 1)
+	go func() {
+		off := int64(0)
+		for _, n := range lengths {
+			if _, err := a.Write([]byte("head")); err != nil {
+				sent <- err
+				return
+			}
+			if err := a.SendFile(src, off, n); err != nil {
+				sent <- err
+				return
+			}
+			off += n
+		}
+		sent <- a.Flush()
+	}()
+	return sent
+}
+
+// gatherPieces is the other end. It returns the first error of the file.
+func gatherPieces(t testing.TB, b *Conn, dst File, lengths []int64) (failed error) {
+	t.Helper()
+	off := int64(0)
+	for _, n := range lengths {
+		var head [4]byte
+		if _, err := io.ReadFull(b, head[:]); err != nil || string(head[:]) != "head" {
+			t.Fatalf("head is %q, %v", head, err)
+		}
+		if err := b.GatherFile(dst, off, n); err != nil {
+			if _, ok := errors.AsType[*FileError](err); !ok {
+				t.Fatal(err)
+			}
+			failed = errors.Join(failed, err)
+		}
+		off += n
+	}
+	return errors.Join(failed, b.WriteOut())
+}
+
+func TestGather(t *testing.T) {
+	content := randomBytes(3, 3<<20)
+	forEach(t, func(t *testing.T, k streamKind, tr Transport) {
+		a, b := k.pair(t, Options{Transport: tr}, Options{Transport: tr})
+		src := fileOf(t, content)
+		rapid.Check(t, func(rt *rapid.T) {
+			longest := rapid.SampledFrom([]int64{1, 100, 32 << 10, 1 << 20}).Draw(rt, "longest")
+			lengths := rapid.SliceOfN(rapid.Int64Range(1, longest), 1, 300).Draw(rt, "lengths")
+			size := int64(0)
+			for i, n := range lengths {
+				if size += n; size > int64(len(content)) {
+					lengths, size = lengths[:i], size-n
+					break
+				}
+			}
+			dst := fileOf(t, nil)
+			defer dst.Close()
+			sent := sendPieces(a, src, lengths)
+			if err := errors.Join(gatherPieces(t, b, dst, lengths), <-sent); err != nil {
+				rt.Fatal(err)
+			}
+			if !bytes.Equal(contentOf(t, dst, 0, int(size)+1), content[:size]) {
+				rt.Fatalf("%d bytes in %d pieces arrived changed", size, len(lengths))
+			}
+		})
+		inStep(t, a, b, "next")
+	})
+}
+
+// TestGatherElsewhere has pieces that are no neighbours, another file, and a body
+// that is not gathered between them.
+func TestGatherElsewhere(t *testing.T) {
+	content := randomBytes(4, 50_000)
+	forEach(t, func(t *testing.T, k streamKind, tr Transport) {
+		a, b := k.pair(t, Options{Transport: tr}, Options{Transport: tr})
+		sent := sendPieces(a, fileOf(t, content), []int64{10_000, 10_000, 10_000, 10_000, 10_000})
+		one, other := fileOf(t, nil), fileOf(t, nil)
+		var head [4]byte
+		for _, step := range []struct {
+			take func(File, int64, int64) error
+			dst  *os.File
+			off  int64
+		}{
+			{b.GatherFile, one, 0},
+			{b.GatherFile, one, 20_000}, // behind a gap
+			{b.GatherFile, other, 30_000},
+			{b.RecvFile, other, 40_000},
+			{b.GatherFile, other, 0},
+		} {
+			if _, err := io.ReadFull(b, head[:]); err != nil {
+				t.Fatal(err)
+			}
+			if err := step.take(step.dst, step.off, 10_000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(b.WriteOut(), b.WriteOut(), <-sent); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			f   *os.File
+			off int64
+			at  int
+		}{{one, 0, 0}, {one, 20_000, 10_000}, {other, 30_000, 20_000}, {other, 40_000, 30_000}, {other, 0, 40_000}} {
+			if !bytes.Equal(contentOf(t, c.f, c.off, 10_000), content[c.at:c.at+10_000]) {
+				t.Errorf("what is at %d of the source is not at %d", c.at, c.off)
+			}
+		}
+		inStep(t, a, b, "next")
+	})
+}
+
+func TestGatherIntoAFileThatFails(t *testing.T) {
+	tmpfs := smallTmpfs(t, "256k")
+	content := randomBytes(1, 2<<20)
+	cases := []struct {
+		name string
+		open func(t *testing.T) *os.File
+		err  error
+	}{
+		{"full file system", func(t *testing.T) *os.File {
+			return must[*os.File](t)(os.Create(filepath.Join(tmpfs, "f")))
+		}, unix.ENOSPC},
+		{"read-only descriptor", func(t *testing.T) *os.File {
+			return must[*os.File](t)(os.Open(fileOf(t, nil).Name()))
+		}, unix.EBADF},
+		{"opened to append", func(t *testing.T) *os.File {
+			return must[*os.File](t)(os.OpenFile(fileOf(t, nil).Name(), os.O_WRONLY|os.O_APPEND, 0))
+		}, nil},
+	}
+	forEach(t, func(t *testing.T, k streamKind, tr Transport) {
+		a, b := k.pair(t, Options{Transport: tr}, Options{Transport: tr})
+		src := fileOf(t, content)
+		for _, c := range cases {
+			for _, piece := range []int64{10, 30_000, 1 << 20} {
+				t.Run(c.name+" "+strconv.FormatInt(piece, 10), func(t *testing.T) {
+					dst := c.open(t)
+					defer os.Remove(filepath.Join(tmpfs, "f"))
+					defer dst.Close()
+					var lengths []int64
+					for range min(int64(len(content))/piece, 1000) {
+						lengths = append(lengths, piece)
+					}
+					sent := sendPieces(a, src, lengths)
+					err := gatherPieces(t, b, dst, lengths)
+					if piece == 10 && c.err == unix.ENOSPC { // they fit
+						c.err = nil
+					} else if err == nil || c.err != nil && !errors.Is(err, c.err) {
+						t.Errorf("error is %v, want %v", err, c.err)
+					}
+					if err := <-sent; err != nil {
+						t.Fatal(err)
+					}
+					inStep(t, a, b, "next")
+				})
+			}
+		}
+	})
+}
+
+// TestGatherThenBroken breaks the stream behind pieces that are held back: they are
+// in the file, as far as one looks for what a broken run has left.
+func TestGatherThenBroken(t *testing.T) {
+	content := randomBytes(2, 50_000)
+	forEach(t, func(t *testing.T, k streamKind, tr Transport) {
+		a, b := k.pair(t, Options{Transport: tr}, Options{Transport: tr})
+		dst := fileOf(t, nil)
+		src := fileOf(t, content)
+		sent := make(chan error, 1)
+		go func() { sent <- errors.Join(a.SendFile(src, 0, 50_000), a.Flush(), a.Close()) }()
+		if err := b.GatherFile(dst, 0, 30_000); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.GatherFile(dst, 30_000, 30_000); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatalf("error is %v", err)
+		}
+		if !bytes.Equal(contentOf(t, dst, 0, 50_001), content) {
+			t.Error("what was held back is lost")
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	})
+}
