@@ -342,7 +342,11 @@ func (t *stockFile) literal(n int64) error {
 		st.User.Add(n)
 	}
 	t.allocate(off)
-	err := t.failed(t.a.tokens.RecvFile(t.j.file, off, t.j.next < t.j.entry.Size))
+	var more int64
+	if t.hash != nil { // else blocks of the basis may come instead
+		more = max(t.j.entry.Size-t.j.next, 0)
+	}
+	err := t.failed(t.a.tokens.RecvFile(t.j.file, off, more))
 	if err == nil && t.hash != nil && t.j.next-t.done >= hashBlock {
 		return t.hashMore()
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -34,8 +35,9 @@ func sendPieces(a *Conn, src File, lengths []int64) <-chan error {
 	return sent
 }
 
-// gatherPieces is the other end. It returns the first error of the file.
-func gatherPieces(t testing.TB, b *Conn, dst File, lengths []int64) (failed error) {
+// gatherPieces is the other end, which always expects so many more bytes. It
+// returns the errors of the file.
+func gatherPieces(t testing.TB, b *Conn, dst File, lengths []int64, more int64) (failed error) {
 	t.Helper()
 	off := int64(0)
 	for _, n := range lengths {
@@ -43,7 +45,7 @@ func gatherPieces(t testing.TB, b *Conn, dst File, lengths []int64) (failed erro
 		if _, err := io.ReadFull(b, head[:]); err != nil || string(head[:]) != "head" {
 			t.Fatalf("head is %q, %v", head, err)
 		}
-		if err := b.GatherFile(dst, off, n); err != nil {
+		if err := b.GatherFile(dst, off, n, more); err != nil {
 			if _, ok := errors.AsType[*FileError](err); !ok {
 				t.Fatal(err)
 			}
@@ -61,6 +63,7 @@ func TestGather(t *testing.T) {
 		src := fileOf(t, content)
 		rapid.Check(t, func(rt *rapid.T) {
 			longest := rapid.SampledFrom([]int64{1, 100, 32 << 10, 1 << 20}).Draw(rt, "longest")
+			more := rapid.SampledFrom([]int64{1, 1 << 20}).Draw(rt, "more")
 			lengths := rapid.SliceOfN(rapid.Int64Range(1, longest), 1, 300).Draw(rt, "lengths")
 			size := int64(0)
 			for i, n := range lengths {
@@ -72,7 +75,7 @@ func TestGather(t *testing.T) {
 			dst := fileOf(t, nil)
 			defer dst.Close()
 			sent := sendPieces(a, src, lengths)
-			if err := errors.Join(gatherPieces(t, b, dst, lengths), <-sent); err != nil {
+			if err := errors.Join(gatherPieces(t, b, dst, lengths, more), <-sent); err != nil {
 				rt.Fatal(err)
 			}
 			if !bytes.Equal(contentOf(t, dst, 0, int(size)+1), content[:size]) {
@@ -92,16 +95,17 @@ func TestGatherElsewhere(t *testing.T) {
 		sent := sendPieces(a, fileOf(t, content), []int64{10_000, 10_000, 10_000, 10_000, 10_000})
 		one, other := fileOf(t, nil), fileOf(t, nil)
 		var head [4]byte
+		gather := func(dst File, off, n int64) error { return b.GatherFile(dst, off, n, 1) }
 		for _, step := range []struct {
 			take func(File, int64, int64) error
 			dst  *os.File
 			off  int64
 		}{
-			{b.GatherFile, one, 0},
-			{b.GatherFile, one, 20_000}, // behind a gap
-			{b.GatherFile, other, 30_000},
+			{gather, one, 0},
+			{gather, one, 20_000}, // behind a gap
+			{gather, other, 30_000},
 			{b.RecvFile, other, 40_000},
-			{b.GatherFile, other, 0},
+			{gather, other, 0},
 		} {
 			if _, err := io.ReadFull(b, head[:]); err != nil {
 				t.Fatal(err)
@@ -158,7 +162,7 @@ func TestGatherIntoAFileThatFails(t *testing.T) {
 						lengths = append(lengths, piece)
 					}
 					sent := sendPieces(a, src, lengths)
-					err := gatherPieces(t, b, dst, lengths)
+					err := gatherPieces(t, b, dst, lengths, 1)
 					if piece == 10 && c.err == unix.ENOSPC { // they fit
 						c.err = nil
 					} else if err == nil || c.err != nil && !errors.Is(err, c.err) {
@@ -184,10 +188,10 @@ func TestGatherThenBroken(t *testing.T) {
 		src := fileOf(t, content)
 		sent := make(chan error, 1)
 		go func() { sent <- errors.Join(a.SendFile(src, 0, 50_000), a.Flush(), a.Close()) }()
-		if err := b.GatherFile(dst, 0, 30_000); err != nil {
+		if err := b.GatherFile(dst, 0, 30_000, 30_000); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.GatherFile(dst, 30_000, 30_000); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err := b.GatherFile(dst, 30_000, 30_000, 1); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("error is %v", err)
 		}
 		if !bytes.Equal(contentOf(t, dst, 0, 50_001), content) {
@@ -197,4 +201,76 @@ func TestGatherThenBroken(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestGatherOfAFileThatBecameShorter has a peer that ends each file long before what
+// was expected of it, and waits for an answer.
+func TestGatherOfAFileThatBecameShorter(t *testing.T) {
+	for _, o := range []Options{{}, {Timeout: 10 * time.Second}} {
+		x, y := dialPair(t, "tcp", "127.0.0.1:0")
+		a, b := connPair(t, x, y, Options{}, o)
+		src, dst := fileOf(t, randomBytes(1, 300_000)), fileOf(t, nil)
+		files := 2 * maxGuesses
+		peer := make(chan error, 1)
+		go func() {
+			var answer [1]byte
+			for range files {
+				_, err := io.WriteString(a, "head")
+				if err = errors.Join(err, a.SendFile(src, 0, 100_000), a.Flush()); err != nil {
+					peer <- err
+					return
+				}
+				if _, err = io.ReadFull(a, answer[:]); err != nil {
+					peer <- err
+					return
+				}
+			}
+			peer <- nil
+		}()
+		start := time.Now()
+		for range files {
+			var head [4]byte
+			if _, err := io.ReadFull(b, head[:]); err != nil {
+				t.Fatal(err)
+			}
+			for off := int64(0); off < 100_000; off += 50_000 {
+				if err := b.GatherFile(dst, off, 50_000, 1<<30); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := b.Write([]byte("."))
+			if err := errors.Join(err, b.Flush()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(b.WriteOut(), <-peer); err != nil {
+			t.Fatal(err)
+		}
+		if vain := b.in.(*spliceReceiver).in.lowat.vain; vain == 0 || vain > maxGuesses {
+			t.Errorf("%d guesses were in vain", vain)
+		}
+		if took := time.Since(start); took > 2*maxGuesses*guessPatience+time.Second {
+			t.Errorf("took %v", took)
+		}
+		if !bytes.Equal(contentOf(t, dst, 0, 100_001), contentOf(t, src, 0, 100_000)) {
+			t.Error("arrived changed")
+		}
+	}
+}
+
+func TestSilentPeerWithinAGatheredFileTimesOut(t *testing.T) {
+	o := Options{Timeout: 400 * time.Millisecond}
+	a, b := tcpPair(t, Options{}, o)
+	dst := fileOf(t, nil)
+	if err := errors.Join(a.SendFile(fileOf(t, make([]byte, 10)), 0, 10), a.Flush(), b.GatherFile(dst, 0, 10, 1<<30)); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	var head [4]byte
+	if _, err := io.ReadFull(b, head[:]); !errors.Is(err, ErrTimeout) {
+		t.Errorf("error is %v", err)
+	}
+	if took := time.Since(start); took < o.Timeout/2 || took > 2*o.Timeout {
+		t.Errorf("took %v", took)
+	}
 }

@@ -65,6 +65,12 @@ func (m *meter) moved(n int) {
 	}
 }
 
+// disarm takes the deadline away, until the next arm.
+func (m *meter) disarm() error {
+	m.armed = time.Time{}
+	return m.setDeadline(time.Time{})
+}
+
 // arm keeps the deadline at least timeout ahead. It moves it only when less
 // than that is left, then by a quarter more, so that a fast stream sets a
 // timer four times per timeout and not per call. A silent peer is hence

@@ -103,7 +103,7 @@ func (r *copyReceiver) RecvFile(dst File, off, n int64) error {
 }
 
 // GatherFile is RecvFile: the writes are as long as the reads.
-func (r *copyReceiver) GatherFile(dst File, off, n int64) error {
+func (r *copyReceiver) GatherFile(dst File, off, n, _ int64) error {
 	return r.RecvFile(dst, off, n)
 }
 

@@ -25,11 +25,12 @@ func (g *gathered) joins(dst File, off int64) bool {
 	return g.pipe.n == 0 || g.dst == dst && g.off+int64(g.pipe.n) == off
 }
 
-func (r *spliceReceiver) GatherFile(dst File, off, n int64) error {
+func (r *spliceReceiver) GatherFile(dst File, off, n, more int64) error {
 	var failed error
 	if !r.held.joins(dst, off) {
 		failed = r.WriteOut()
 	}
+	r.follows = more
 	for n > 0 && failed == nil {
 		if err := r.ready(n); err != nil {
 			_ = r.WriteOut() // what has come is not lost; the stream's error says more
@@ -74,8 +75,10 @@ func (r *spliceReceiver) gather(dst File, off int64, n int) (int, error) {
 	return k, err
 }
 
-// WriteOut empties the pipe, even if the file fails.
+// WriteOut empties the pipe, even if the file fails. It may be the file's end, so
+// nothing is believed to follow.
 func (r *spliceReceiver) WriteOut() error {
+	r.follows = 0
 	g := &r.held
 	dst := g.dst
 	g.dst = nil

@@ -15,6 +15,7 @@ type spliceReceiver struct {
 	in      *kernelReader
 	pipe    pipe
 	held    gathered
+	follows int64  // bytes that are believed to follow in a file that is gathered
 	off     int64  // splice's offset argument, here so as not to be allocated
 	scratch []byte // for bytes that are drained or cannot be spliced
 	stats   *Stats
@@ -28,7 +29,8 @@ func (r *spliceReceiver) release() {
 func (r *spliceReceiver) buffered() int { return r.pipe.n }
 
 // ready makes sure that the pipe has at least one byte. body is how many
-// bytes of a body are awaited, 0 for a message.
+// bytes of a body are awaited, 0 for a message; while a file is gathered, what
+// follows of it is awaited too.
 func (r *spliceReceiver) ready(body int64) error {
 	if r.pipe.n > 0 {
 		return nil
@@ -36,7 +38,7 @@ func (r *spliceReceiver) ready(body int64) error {
 	if err := r.pipe.open(); err != nil {
 		return err
 	}
-	r.in.expect(body)
+	r.in.expect(body+r.follows, body < lowatBody)
 	return r.in.fill(&r.pipe)
 }
 
@@ -66,8 +68,9 @@ func (r *spliceReceiver) read(from *pipe, p []byte) (int, error) {
 }
 
 func (r *spliceReceiver) RecvFile(dst File, off, n int64) error {
+	r.follows = 0
 	if r.held.pipe.n > 0 {
-		if err := r.GatherFile(dst, off, n); err != nil {
+		if err := r.GatherFile(dst, off, n, 0); err != nil {
 			return err
 		}
 		return r.WriteOut()
@@ -131,5 +134,6 @@ func (r *spliceReceiver) space(max int64) []byte {
 }
 
 func (r *spliceReceiver) Discard(n int64) error {
+	r.follows = 0
 	return discard(r, n, r.stats)
 }

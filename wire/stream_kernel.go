@@ -176,8 +176,13 @@ func (r *kernelReader) attempt(fd uintptr) bool {
 		} else {
 			r.n, r.errno = splice(int(fd), nil, r.to, nil, r.max)
 		}
-		if r.errno != unix.EINTR {
-			return r.errno != unix.EAGAIN
+		switch r.errno {
+		case unix.EINTR:
+		case unix.EAGAIN:
+			r.waits()
+			return false
+		default:
+			return true
 		}
 	}
 }
@@ -190,7 +195,7 @@ func (r *kernelReader) step(op string, max int) (int, error) {
 		return 0, streamError(op, err)
 	}
 	r.max = max
-	if err := r.rc.Read(r.try); err != nil && !r.overdue(err) {
+	if err := r.wait(); err != nil {
 		return 0, streamError(op, err)
 	}
 	switch {

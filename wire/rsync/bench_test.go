@@ -117,7 +117,7 @@ func BenchmarkLiterals(b *testing.B) {
 				}
 				break
 			}
-			if err := tokens.RecvFile(dst, at, true); err != nil {
+			if err := tokens.RecvFile(dst, at, 1); err != nil {
 				b.Fatal(err)
 			}
 			at += tok.N

@@ -43,7 +43,7 @@ func (t *tape) RecvFile(dst wire.File, off, n int64) error {
 	return err
 }
 
-func (t *tape) GatherFile(dst wire.File, off, n int64) error { return t.RecvFile(dst, off, n) }
+func (t *tape) GatherFile(dst wire.File, off, n, _ int64) error { return t.RecvFile(dst, off, n) }
 
 func (t *tape) WriteOut() error { return nil }
 
@@ -65,11 +65,11 @@ func (t *tape) drop() {
 type demuxed struct{ *rsync.Reader }
 
 func (d demuxed) RecvFile(dst wire.File, off, n int64) error {
-	return d.Reader.RecvFile(dst, off, n, false)
+	return d.Reader.RecvFile(dst, off, n, 0)
 }
 
-func (d demuxed) GatherFile(dst wire.File, off, n int64) error {
-	return d.Reader.RecvFile(dst, off, n, true)
+func (d demuxed) GatherFile(dst wire.File, off, n, more int64) error {
+	return d.Reader.RecvFile(dst, off, n, more)
 }
 
 // startTape puts a tape behind the multiplexing.

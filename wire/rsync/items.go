@@ -298,7 +298,7 @@ func (t *itemReader) token(f byte) (Token, error) {
 	return Token{Kind: Copy, Block: block}, checkBlock(block+more, t.blocks)
 }
 
-func (t *itemReader) RecvFile(dst wire.File, off int64, _ bool) error {
+func (t *itemReader) RecvFile(dst wire.File, off, _ int64) error {
 	data := t.data
 	t.data = nil
 	n, err := dst.WriteAt(data, off)

@@ -29,7 +29,7 @@ func (m *memStream) SendFile(src wire.File, off, n int64) error {
 
 func (m *memStream) RecvFile(dst wire.File, off, n int64) error {
 	if len(m.held) > 0 {
-		return cmp.Or(m.GatherFile(dst, off, n), m.WriteOut())
+		return cmp.Or(m.GatherFile(dst, off, n, 0), m.WriteOut())
 	}
 	b := make([]byte, n)
 	if _, err := io.ReadFull(m, b); err != nil {
@@ -42,7 +42,7 @@ func (m *memStream) RecvFile(dst wire.File, off, n int64) error {
 }
 
 // GatherFile holds back all that it can.
-func (m *memStream) GatherFile(dst wire.File, off, n int64) error {
+func (m *memStream) GatherFile(dst wire.File, off, n, _ int64) error {
 	b := &memStream{}
 	if k, _ := io.CopyN(b, m, n); k < n {
 		return io.ErrUnexpectedEOF

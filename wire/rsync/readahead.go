@@ -76,9 +76,9 @@ func (b *readAhead) Discard(n int64) error {
 	return b.s.Discard(n - k)
 }
 
-// RecvFile moves n bytes into dst at off, or with more towards it. After a
+// RecvFile moves n bytes into dst at off, or towards it if more are expected. After a
 // *wire.FileError they are consumed all the same.
-func (b *readAhead) RecvFile(dst wire.File, off, n int64, more bool) error {
+func (b *readAhead) RecvFile(dst wire.File, off, n, more int64) error {
 	k := min(n, int64(len(b.data)))
 	if k > 0 {
 		head := b.data[:k]
@@ -94,8 +94,8 @@ func (b *readAhead) RecvFile(dst wire.File, off, n int64, more bool) error {
 	if n == k {
 		return nil
 	}
-	if more {
-		return b.s.GatherFile(dst, off+k, n-k)
+	if more > 0 {
+		return b.s.GatherFile(dst, off+k, n-k, more)
 	}
 	return b.s.RecvFile(dst, off+k, n-k)
 }

@@ -21,9 +21,9 @@ type InStream interface {
 	// RecvFile moves the next n bytes into dst at off. If dst fails, the n
 	// bytes are consumed all the same and the error is a *wire.FileError.
 	RecvFile(dst wire.File, off, n int64) error
-	// GatherFile is RecvFile for a piece of a file whose next piece follows soon:
-	// it may be held back until then, or until WriteOut.
-	GatherFile(dst wire.File, off, n int64) error
+	// GatherFile is RecvFile for a piece of a file of which more bytes follow soon: it
+	// may be held back until then, or until WriteOut.
+	GatherFile(dst wire.File, off, n, more int64) error
 	// WriteOut writes what is held back. Its error is a *wire.FileError.
 	WriteOut() error
 	// Discard drops the next n bytes.
@@ -108,10 +108,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // RecvFile moves the next n stream bytes into dst at off, piece by piece as
-// frames allow. With more, which says that the file goes on, they may be held back
-// until WriteOut. After a *wire.FileError the stream is in step: n bytes were
+// frames allow. If more bytes of the file are expected behind them, they may be held
+// back until WriteOut. After a *wire.FileError the stream is in step: n bytes were
 // consumed.
-func (r *Reader) RecvFile(dst wire.File, off, n int64, more bool) error {
+func (r *Reader) RecvFile(dst wire.File, off, n, more int64) error {
 	if !r.mux {
 		return r.s.RecvFile(dst, off, n, more)
 	}
@@ -120,7 +120,7 @@ func (r *Reader) RecvFile(dst wire.File, off, n int64, more bool) error {
 			return err
 		}
 		piece := min(n, int64(r.rest))
-		if err := r.s.RecvFile(dst, off, piece, more || piece < n); err != nil {
+		if err := r.s.RecvFile(dst, off, piece, more+n-piece); err != nil {
 			return r.recover(err, piece, n)
 		}
 		r.rest -= int(piece)

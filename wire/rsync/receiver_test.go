@@ -329,7 +329,7 @@ func (x *testReceiver) build(tmp, basis *os.File, head rsync.SumHead) error {
 		case rsync.End:
 			return x.tokens.WriteOut()
 		case rsync.Literal:
-			if err := x.tokens.RecvFile(tmp, at, true); err != nil {
+			if err := x.tokens.RecvFile(tmp, at, 1); err != nil {
 				return err
 			}
 			at += tok.N

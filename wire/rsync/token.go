@@ -32,11 +32,11 @@ type TokenReader interface {
 	Start(blocks int)
 	// Next returns the next token. What is left of a literal is dropped.
 	Next() (Token, error)
-	// RecvFile writes the literal of the last Next to dst at off. With more, which
-	// says that another one is likely to follow, it may be held back until a
-	// RecvFile without, or WriteOut. After a *wire.FileError, which may be that of
-	// what was held back, the stream is in step.
-	RecvFile(dst wire.File, off int64, more bool) error
+	// RecvFile writes the literal of the last Next to dst at off. If more bytes of
+	// the file are expected behind it, it may be held back until a RecvFile with 0,
+	// or WriteOut. After a *wire.FileError, which may be that of what was held back,
+	// the stream is in step.
+	RecvFile(dst wire.File, off, more int64) error
 	// WriteOut writes what is held back. It is called before a file is read, and
 	// at its End.
 	WriteOut() error
@@ -164,7 +164,7 @@ func checkBlock(block, blocks int) error {
 	return nil
 }
 
-func (t *plainReader) RecvFile(dst wire.File, off int64, more bool) error {
+func (t *plainReader) RecvFile(dst wire.File, off, more int64) error {
 	n := t.left
 	t.left = 0
 	return t.r.RecvFile(dst, off, n, more)
