@@ -35,7 +35,7 @@ func (w *window) view(off int64, known int) error {
 	w.endView()
 	data, unmap, err := w.mapper.Map(off, n)
 	if err != nil {
-		// Not every file system can; what else is wrong ReadAt says better.
+		// What is wrong ReadAt says better. The next span may be cached.
 		w.stopViews()
 		w.base, w.data = off, w.buf[:known]
 		return readFull(w.file, w.data, off)
@@ -52,10 +52,10 @@ func (w *window) endView() {
 	}
 }
 
-// stopViews has the window read the file from here on.
+// stopViews has the window read the rest of the span.
 func (w *window) stopViews() {
 	w.endView()
-	w.mapper = nil
+	w.views = false
 	w.allocate()
 }
 
@@ -70,6 +70,7 @@ func (w *window) looking(f func() error) error {
 	}
 	err := catchFault(f)
 	if errors.Is(err, errFault) {
+		w.mapper = nil
 		w.stopViews()
 		err = f()
 	}

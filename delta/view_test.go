@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mappedBytes is a file in memory that can be looked at, but not from refuse on.
+// mappedBytes is a file in memory that can be looked at, but not where refuse says.
 type mappedBytes struct {
 	*bytes.Reader
 	data   []byte
-	refuse int64
+	refuse func(off int64) bool
 	open   *atomic.Int32 // views
 	views  *atomic.Int32 // that there were
 }
 
-func newMapped(data []byte, refuse int64) mappedBytes {
+func newMapped(data []byte, refuse func(off int64) bool) mappedBytes {
 	return mappedBytes{bytes.NewReader(data), data, refuse, new(atomic.Int32), new(atomic.Int32)}
 }
 
 func (m mappedBytes) Map(off int64, n int) ([]byte, func(), error) {
-	if off >= m.refuse {
+	if m.refuse(off) {
 		return nil, nil, unix.ENODEV
 	}
 	m.open.Add(1)
@@ -52,20 +52,30 @@ func TestViewsSayWhatReadsSay(t *testing.T) {
 		if err := Search(ctx, sig, bytes.NewReader(file), int64(len(file)), Options{}, collect(&ops)); err != nil {
 			t.Fatal(err)
 		}
-		for _, refuse := range []int64{0, 1, viewSize, leastSpan, 1 << 40} {
+		for refused, refuse := range map[string]func(off int64) bool{
+			"everywhere":          func(int64) bool { return true },
+			"behind the start":    func(off int64) bool { return off > 0 },
+			"behind a view":       func(off int64) bool { return off >= viewSize },
+			"behind a span":       func(off int64) bool { return off >= leastSpan },
+			"in the first span":   func(off int64) bool { return off < leastSpan },
+			"in every other span": func(off int64) bool { return off/leastSpan%2 == 0 },
+			"inside of each span": func(off int64) bool { return off%leastSpan > viewSize },
+			"nowhere":             func(int64) bool { return false },
+		} {
 			for _, workers := range []int{1, 2} {
 				m := newMapped(file, refuse)
 				got, err := Sign(ctx, m, int64(len(file)), p, Options{Workers: workers})
 				if err != nil || !slices.Equal(got.weak, want.weak) || !bytes.Equal(got.strong, want.strong) {
-					t.Errorf("blocks of %d, refused from %d: another signature: %v", block, refuse, err)
+					t.Errorf("blocks of %d, refused %s: another signature: %v", block, refused, err)
 				}
 				var found []Op
 				err = Search(ctx, sig, m, int64(len(file)), Options{Workers: workers}, collect(&found))
 				if err != nil || !slices.Equal(found, ops) {
-					t.Errorf("blocks of %d, refused from %d: other ops: %v", block, refuse, err)
+					t.Errorf("blocks of %d, refused %s: other ops: %v", block, refused, err)
 				}
-				if m.open.Load() != 0 || (m.views.Load() > 0) != (refuse > 0) {
-					t.Errorf("refused from %d: %d views, %d left", refuse, m.views.Load(), m.open.Load())
+				looked := !refuse(0) || refused != "everywhere" && spanSize(block) == leastSpan
+				if m.open.Load() != 0 || (m.views.Load() > 0) != looked {
+					t.Errorf("refused %s: %d views, %d left", refused, m.views.Load(), m.open.Load())
 				}
 			}
 		}

@@ -26,14 +26,16 @@ type window struct {
 	file io.ReaderAt
 	tap  *tap
 
-	buf    []byte  // or the view
+	buf    []byte  // own or the view
+	own    []byte  // nil until something is read
 	pooled *[]byte // buf's place in buffers, if it is from there
 	data   []byte  // the part of buf that is filled
 	base   int64   // file offset of data[0]
 	end    int64   // nothing is read past it
 
 	need   int    // bytes that are wanted at once
-	mapper Mapper // nil if the file is read
+	mapper Mapper // nil if the file can't be mapped
+	views  bool   // the span at hand is looked at through views
 	unmap  func() // ends the view, nil if there is none
 }
 
@@ -56,8 +58,13 @@ func newWindow(ctx context.Context, file io.ReaderAt, size int64, need int, t *t
 	return w
 }
 
-// allocate gets a buffer.
+// allocate gets a buffer, or the one that it has got before.
 func (w *window) allocate() {
+	if w.own != nil {
+		w.buf = w.own
+		return
+	}
+	defer func() { w.own = w.buf }()
 	if w.need > windowSize {
 		w.buf = make([]byte, w.need)
 		return
@@ -80,6 +87,9 @@ func (w *window) release() {
 func (w *window) start(sp span, end int64) {
 	w.tap.start(sp)
 	w.endView()
+	if w.views = w.mapper != nil; w.views {
+		w.buf = nil
+	}
 	w.data, w.base, w.end = w.buf[:0], sp.off, end
 }
 
@@ -121,7 +131,7 @@ func (w *window) fill(off int64, n int) error {
 // forget makes room for what follows by dropping what is before off.
 func (w *window) forget(off int64) error {
 	drop := min(int(off-w.base), len(w.data))
-	if w.mapper == nil {
+	if !w.views {
 		w.data = w.buf[:copy(w.buf, w.data[drop:])]
 		w.base += int64(drop)
 		return nil
@@ -137,7 +147,7 @@ func (w *window) read() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	if w.mapper != nil {
+	if w.views {
 		w.data = w.buf // whoever has a tap has no views
 		return nil
 	}

@@ -32,11 +32,10 @@ const (
 // workers of its own, while the receiver goes on, and checks each block that it
 // copies against the signature by which it was found.
 //
-// What is to be checked is copied through a buffer, which is hashed between the
-// read and the write: with copy_file_range and a read of the result, 1 GiB takes
-// half as much again of the processors. Where the file system can share blocks they
-// are shared: as long as the basis stays as it was when it was hashed there is nothing
-// to check, see steady. What nobody wants checked is copied in the kernel.
+// As long as the basis stays as it was when it was hashed there is nothing to check,
+// see steady: what the file system can share is shared, and the rest copied in the
+// kernel. Of other bases what is shared is read, and the rest copied through a
+// buffer, which is hashed between the read and the write.
 //
 // The receiver gives it ops; once the file is whole the committer finishes it, and
 // the worker, or whoever discards the job, waits for its end. The fields behind mu
@@ -47,7 +46,7 @@ type builder struct {
 	signed      *delta.Signature // nil: nothing is checked
 	ofBasis     bool             // signed is the basis's, and not the new file's
 	made        bool             // the copies are there already
-	steady      *steady          // the basis, nil if what is shared has to be read
+	steady      *steady          // the basis, nil if all has to be checked
 	again       bool             // the file may hold data where a hole belongs
 
 	// of who gives the ops: those of the next part
@@ -66,7 +65,7 @@ type builder struct {
 
 	mu        sync.Mutex
 	bad       []native.Range // could not be copied, or is not what was signed
-	shared    bool           // blocks with the basis, which were not read
+	trusted   bool           // something of the basis was not checked
 	holes     bool
 	allocated bool
 }
@@ -84,9 +83,7 @@ func (k *sink) newBuilder(j *job) *builder {
 	b := &builder{k: k, file: j.file, basis: j.basis, signed: j.signed, ofBasis: k.push, steady: j.steady, again: j.tries > 0}
 	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/partSize+1))
 	b.parts = make(chan []delta.Op, min(j.entry.Size/partSize+1, maxParts))
-	if j.replaces && !j.inplace {
-		b.behind = sweepBehind(j.file, j.basis)
-	}
+	b.behind = k.sweep(j)
 	for range n {
 		b.workers.Go(func() { b.work(min(buildPiece, j.entry.Size)) })
 	}
@@ -103,7 +100,7 @@ func (k *sink) built(j *job) {
 	j.builder = nil
 	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.allocated
 	j.bad = append(j.bad, b.bad...)
-	if b.shared && !b.steady.still() {
+	if b.trusted && !b.steady.still() {
 		j.bad = []native.Range{{N: j.entry.Size}}
 	}
 	if b.signed != nil {

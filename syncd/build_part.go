@@ -81,15 +81,16 @@ func (w *partBuilder) note(fact *bool) {
 // wrote. What changes in the basis meanwhile does so before or behind both.
 func (w *partBuilder) copyExtent(off, src, n int64) error {
 	stats := &w.k.stats.Stats
-	if w.check == nil {
-		return w.k.copier.CopyRange(w.file, off, w.basis, src, n, stats)
+	switch {
+	case w.check == nil:
+		return w.inKernel(off, src, n)
+	case w.steady != nil:
+		w.note(&w.trusted)
+		w.check.skip(n)
+		return w.inKernel(off, src, n)
 	}
 	if shared, err := w.k.copier.Share(w.file, off, w.basis, src, n, stats); err != nil {
 		return err
-	} else if shared && w.steady != nil {
-		w.note(&w.shared)
-		w.check.skip(n)
-		return nil
 	} else if shared {
 		return w.hash(w.file, off, n)
 	}
@@ -107,6 +108,12 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 		off, src, n = off+int64(m), src+int64(m), n-int64(m)
 	}
 	return nil
+}
+
+func (w *partBuilder) inKernel(off, src, n int64) error {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	return w.k.copier.CopyRange(w.file, off, w.basis, src, n, &w.k.stats.Stats)
 }
 
 func (w *partBuilder) write(buf []byte, off int64) error {

@@ -33,9 +33,14 @@ type sweeper struct {
 // written is a range of the file, and where it was in the basis.
 type written struct{ off, src, n int64 }
 
-// sweepBehind starts a sweeper; end ends it.
-func sweepBehind(file, basis *tree.File) *sweeper {
-	s := &sweeper{file: file, basis: basis, queue: make(chan written, sweepQueue)}
+// sweep starts a sweeper for a job; end ends it. There is none if the basis stays, nor
+// where files share blocks and nobody waits for the disk: no such file system writes a
+// file because its name changes.
+func (k *sink) sweep(j *job) *sweeper {
+	if !j.replaces || j.inplace || k.fsync == FsyncNone && k.copier.Shares(j.file, j.basis) > 0 {
+		return nil
+	}
+	s := &sweeper{file: j.file, basis: j.basis, queue: make(chan written, sweepQueue)}
 	s.done.Go(s.run)
 	return s
 }

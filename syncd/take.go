@@ -37,7 +37,7 @@ func (k *sink) newTaker(j *job) *taker {
 	if j.assemble || !k.openTarget(j) {
 		return nil
 	}
-	t := &taker{k: k, j: j}
+	t := &taker{k: k, j: j, behind: k.sweep(j)}
 	if t.unit = k.copier.Shares(j.file, j.basis); t.unit > 0 {
 		return t
 	}
@@ -46,9 +46,6 @@ func (k *sink) newTaker(j *job) *taker {
 			t.room = make([]bool, (j.entry.Size+native.Segment-1)/native.Segment)
 		}
 		break
-	}
-	if j.replaces {
-		t.behind = sweepBehind(j.file, j.basis)
 	}
 	return t
 }

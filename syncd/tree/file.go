@@ -99,15 +99,15 @@ func VersionOf(f *File) (wire.Version, error) {
 	return versionOf(&st), nil
 }
 
-// DatesChanges reports whether f is on a file system that shares blocks and gives a
-// file another version with each change on this host, and none changes it from
-// another one.
+// DatesChanges reports whether f is on a file system that gives a file another version
+// with each change, also by way of a mapping, and that no other host changes. tmpfs
+// does not notice what is written through a mapping.
 func DatesChanges(f *File) bool {
 	var fs unix.Statfs_t
 	if unix.Fstatfs(f.num(), &fs) != nil {
 		return false
 	}
-	return fs.Type == unix.XFS_SUPER_MAGIC || fs.Type == unix.BTRFS_SUPER_MAGIC
+	return fs.Type == unix.EXT4_SUPER_MAGIC || fs.Type == unix.XFS_SUPER_MAGIC || fs.Type == unix.BTRFS_SUPER_MAGIC
 }
 
 // Unwritten reports whether nobody has f, which is open to be read, open to be written
