@@ -111,6 +111,30 @@ func TestDelta(t *testing.T) {
 	}
 }
 
+// TestDeltaIsCopiedInTheKernel pushes to a basis that nobody writes to, and to one that
+// somebody might: there each block is checked on its way.
+func TestDeltaIsCopiedInTheKernel(t *testing.T) {
+	for name, dst := range map[string]string{"XFS": t.TempDir(), "ext4": mountExt4(t)} {
+		src := t.TempDir()
+		randomFile(t, filepath.Join(src, "f"), 32<<20, 3)
+		d := serve(t, daemonConfig{modules: []module{{name: "m", path: dst, writable: true}}})
+		for _, held := range []bool{false, true} {
+			file := filepath.Join(dst, "f")
+			editFile(t, filepath.Join(src, "f"), file, 10)
+			if held {
+				f, err := os.OpenFile(file, os.O_WRONLY, 0)
+				check(t, err)
+				defer f.Close()
+			}
+			s := mustSync(t, src+"/", d.url("m/"))
+			judge(t, src, dst)
+			if s.Peer == nil || s.Peer.PathBytes.User > 0 != held || s.Peer.HashBytes > 36<<20 && !held {
+				t.Errorf("%s, held open: %t: %+v", name, held, s.Peer)
+			}
+		}
+	}
+}
+
 // TestDeltaOfRepetitiveFiles updates files of which every block is like every
 // other from copies that are shifted by one byte, in about the time of a random
 // file.

@@ -14,8 +14,13 @@ import (
 // file another version only when it begins. It is slow, for its bytes are read from
 // the disk page by page.
 func TestDeltaWhileOneWriteGoesOn(t *testing.T) {
+	t.Run("on XFS", func(t *testing.T) { deltaWhileOneWriteGoesOn(t, t.TempDir()) })
+	t.Run("on ext4", func(t *testing.T) { deltaWhileOneWriteGoesOn(t, mountExt4(t)) })
+}
+
+func deltaWhileOneWriteGoesOn(t *testing.T, dst string) {
 	const size = 64 << 20
-	src, dst := t.TempDir(), t.TempDir()
+	src := t.TempDir()
 	randomFile(t, filepath.Join(src, "f"), size, 5)
 	old, err := os.ReadFile(filepath.Join(src, "f"))
 	check(t, err)
@@ -57,7 +62,12 @@ func TestDeltaWhileOneWriteGoesOn(t *testing.T) {
 // TestDeltaWhileTheBasisIsOpenedAnew has somebody open the basis for each write, also
 // through a mapping, so that there are moments at which nobody has it open.
 func TestDeltaWhileTheBasisIsOpenedAnew(t *testing.T) {
-	src, dst := t.TempDir(), t.TempDir()
+	t.Run("on XFS", func(t *testing.T) { deltaWhileTheBasisIsOpenedAnew(t, t.TempDir()) })
+	t.Run("on ext4", func(t *testing.T) { deltaWhileTheBasisIsOpenedAnew(t, mountExt4(t)) })
+}
+
+func deltaWhileTheBasisIsOpenedAnew(t *testing.T, dst string) {
+	src := t.TempDir()
 	randomFile(t, filepath.Join(src, "f"), 64<<20, 5)
 	d := serve(t, daemonConfig{modules: []module{{name: "src", path: src}, {name: "dst", path: dst, writable: true}}})
 	file := filepath.Join(dst, "f")

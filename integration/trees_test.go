@@ -81,6 +81,20 @@ func mountTmpfs(t testing.TB, dir, options string) string {
 	return dir
 }
 
+// mountExt4 returns the root of a new ext4 of 1 GiB, which is empty.
+func mountExt4(t testing.TB) string {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "ext4.img")
+	check(t, os.WriteFile(image, nil, 0o600))
+	check(t, os.Truncate(image, 1<<30))
+	dir := t.TempDir()
+	mustRun(t, "mkfs.ext4", "-q", image)
+	mustRun(t, "mount", "-o", "loop,discard", image, dir)
+	t.Cleanup(func() { unmount(t, dir) })
+	check(t, os.Remove(filepath.Join(dir, "lost+found")))
+	return dir
+}
+
 func unmount(t testing.TB, dir string) {
 	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 		t.Errorf("unmount %s: %v", dir, err)
