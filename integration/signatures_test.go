@@ -40,3 +40,23 @@ func TestSignaturesOfMoreThanMayBeHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryOfSignatures pushes files that are signed faster than the client can search
+// them: the daemon must not sign ahead all that it has.
+func TestMemoryOfSignatures(t *testing.T) {
+	const size, files = 16 << 20, 24 // signatures of 5 MiB each
+	src, dst := t.TempDir(), t.TempDir()
+	for i := range files {
+		name := fmt.Sprint(i)
+		randomFile(t, filepath.Join(src, name), size, byte(i+1))
+		editFile(t, filepath.Join(src, name), filepath.Join(dst, name), 3)
+	}
+	d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}}})
+	mustSync(t, "--block-size=64", "--bwlimit=40m", src+"/", d.url("dst/"))
+	judge(t, src, dst)
+	if peak := d.peakMemory(); peak > 120<<10 {
+		t.Errorf("the daemon took %d MiB", peak>>10)
+	} else {
+		t.Logf("the daemon took %d MiB", peak>>10)
+	}
+}

@@ -78,9 +78,8 @@ func (k *sink) askSign(j *job) error {
 func (k *sink) askDelta(j *job) error {
 	k.ids++
 	req := &native.Delta{ID: k.ids, File: j.request(), Sig: j.sig}
-	// The signature counts until what it finds is checked against it.
-	j.sigLen, j.sig = len(j.sig), nil
-	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, int64(j.sigLen))
+	j.sig = nil // what is asked for goes on being counted: what comes is checked by it
+	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, 0)
 }
 
 // freeSig gives back what a job's signature takes of maxSigs.
@@ -91,6 +90,7 @@ func (k *sink) freeSig(j *job) {
 		k.sigs -= int64(j.sigLen)
 		j.sigLen, j.sig, j.signed, j.came = 0, nil, nil, nil
 		k.cond.Signal()
+		k.workCond.Signal()
 	}
 }
 
@@ -162,19 +162,10 @@ func (k *sink) endWork() {
 // one job at a time, each on all cores, until there will be no more.
 func (k *sink) workAll(ctx context.Context) {
 	for {
-		k.mu.Lock()
-		for len(k.work) == 0 && !k.workDone {
-			k.workCond.Wait()
-		}
-		if len(k.work) == 0 {
-			k.mu.Unlock()
-			return
-		}
-		j := k.work[0]
-		k.work = k.work[1:]
-		aborted := k.err != nil
-		k.mu.Unlock()
+		j, aborted := k.nextWork()
 		switch {
+		case j == nil:
+			return
 		case aborted:
 			k.discard(j)
 		case j.phase == comparing:
@@ -198,16 +189,53 @@ func (k *sink) workAll(ctx context.Context) {
 	}
 }
 
+// nextWork waits for the next job that the worker can do, nil if there will be none.
+// One that is to be signed has to wait for room for its signature; those behind it
+// may make some.
+func (k *sink) nextWork() (j *job, aborted bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for {
+		i := slices.IndexFunc(k.work, func(j *job) bool { return k.err != nil || j.phase != signing || k.sigRoom(k.signLen(j)) })
+		switch {
+		case i >= 0:
+			j = k.work[i]
+			k.work = slices.Delete(k.work, i, i+1)
+			if j.phase == signing {
+				j.sigLen = int(k.signLen(j))
+				k.sigs += int64(j.sigLen)
+			}
+			return j, k.err != nil
+		case len(k.work) == 0 && k.workDone:
+			return nil, false
+		}
+		k.workCond.Wait()
+	}
+}
+
+// sigRoom reports whether n more bytes of signature may be held. k.mu is held.
+func (k *sink) sigRoom(n int64) bool { return k.sigs == 0 || k.sigs+n <= maxSigs }
+
+// signParams are those of the signature of a job's basis.
+func (k *sink) signParams(j *job) delta.Params {
+	if k.stock != nil {
+		return k.stock.sums(j.size, j.tries > 0)
+	}
+	return k.params(j.size)
+}
+
+// signLen is the length of that signature in bytes; 0 if there can be none.
+func (k *sink) signLen(j *job) int64 {
+	n, _ := delta.EncodedLen(k.signParams(j), j.size) // signing says what is wrong
+	return n
+}
+
 // signBasis signs what is there, for the source to search.
 func (k *sink) signBasis(ctx context.Context, j *job) {
-	p := k.params(j.size)
-	if k.stock != nil {
-		p = k.stock.sums(j.size, j.tries > 0)
-	}
 	if k.stock == nil && !j.assemble {
 		j.steady = steadyFrom(j.basis)
 	}
-	sig, err := delta.Sign(ctx, mappedFile{countedFile{j.basis, k.stats}}, j.size, p, delta.Options{})
+	sig, err := delta.Sign(ctx, mappedFile{countedFile{j.basis, k.stats}}, j.size, k.signParams(j), delta.Options{})
 	if err != nil {
 		k.fetchWhole(j)
 		return

@@ -192,7 +192,7 @@ func (k *sink) primary() *stream {
 // request, of a part of a file or of sig bytes of signature; nil if none has. k.mu
 // is held.
 func (k *sink) freest(part bool, sig int64) (best *stream) {
-	if sig > 0 && k.sigs > 0 && k.sigs+sig > maxSigs {
+	if sig > 0 && !k.sigRoom(sig) {
 		return nil
 	}
 	limit := native.MaxReads
