@@ -274,3 +274,28 @@ func TestSilentPeerWithinAGatheredFileTimesOut(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestGatherWithoutRoomForAPipe has the user's budget for pipes spent.
+func TestGatherWithoutRoomForAPipe(t *testing.T) {
+	content := randomBytes(8, 500_000)
+	a, b := tcpPair(t, Options{}, Options{})
+	r := b.in.(*spliceReceiver)
+	if err := r.held.pipe.open(); err != nil {
+		t.Fatal(err)
+	}
+	must[int](t)(unix.FcntlInt(uintptr(r.held.pipe.w), unix.F_SETPIPE_SZ, pageSize))
+	r.held.pipe.slots = 1
+	dst := fileOf(t, nil)
+	lengths := []int64{100_000, 1, 99_999, 300_000}
+	sent := sendPieces(a, fileOf(t, content), lengths)
+	if err := errors.Join(gatherPieces(t, b, dst, lengths, 1), <-sent); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(contentOf(t, dst, 0, len(content)+1), content) {
+		t.Error("arrived changed")
+	}
+	inStep(t, a, b, "next")
+	if n := b.Stats().Fallbacks()["gather: no pipe"]; n != int64(len(lengths)) {
+		t.Errorf("%d pieces were not gathered", n)
+	}
+}

@@ -26,6 +26,11 @@ func (g *gathered) joins(dst File, off int64) bool {
 }
 
 func (r *spliceReceiver) GatherFile(dst File, off, n, more int64) error {
+	if r.held.pipe.open() != nil || r.held.pipe.size() < gatherSize {
+		// No descriptors are left, or the user's budget for pipes is spent.
+		r.stats.Fallback("gather: no pipe")
+		return r.RecvFile(dst, off, n)
+	}
 	var failed error
 	if !r.held.joins(dst, off) {
 		failed = r.WriteOut()
@@ -53,9 +58,6 @@ func (r *spliceReceiver) GatherFile(dst File, off, n, more int64) error {
 // room for them.
 func (r *spliceReceiver) gather(dst File, off int64, n int) (int, error) {
 	g := &r.held
-	if err := g.pipe.open(); err != nil {
-		return 0, err
-	}
 	r.stats.Calls.Add(1)
 	k, err := splice(r.pipe.r, nil, g.pipe.w, nil, n)
 	switch {
