@@ -216,11 +216,18 @@ func (r *kernelReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fill moves what the stream has, up to the pipe's size, into p, which is
+// fill moves what the stream has, up to the pipe's size or less, into p, which is
 // empty, and waits for at least one byte.
 func (r *kernelReader) fill(p *pipe) error {
 	r.to = p.w
-	n, err := r.step("splice from stream", p.size())
+	most := p.size()
+	if r.lowat.now > 0 && r.lowat.guess {
+		// The sender of a dialect with small pieces is stock, whose window BBR keeps
+		// small: what is taken is acknowledged. With 1 MiB at a time a pull of 1 GiB
+		// took 0.95 to 1.05 of stock's time, like this 0.81 to 0.84.
+		most = lowatBytes
+	}
+	n, err := r.step("splice from stream", most)
 	if err == nil {
 		p.n = n
 	}
