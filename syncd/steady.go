@@ -40,6 +40,9 @@ func steadyFrom(f *tree.File) *steady {
 // still reports whether nothing was written to the file since. It is called after
 // what is not checked was copied.
 func (s *steady) still() bool {
+	if !tree.Unwritten(s.f) { // some changes are in the file before it has another version
+		return false
+	}
 	v, err := tree.VersionOf(s.f)
 	return err == nil && v == s.v
 }

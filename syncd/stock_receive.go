@@ -378,7 +378,7 @@ func (t *stockFile) hashMore() error {
 	if err := t.failed(t.a.tokens.WriteOut()); err != nil {
 		return err
 	}
-	if t.hash != nil && t.j.err == nil && t.j.next > t.done {
+	if t.hash != nil && t.j.err == nil && t.j.next > t.done && t.k.openTarget(t.j) {
 		t.j.err = t.hash.add(t.j.file, t.done, t.j.next-t.done)
 		t.done = t.j.next
 	}

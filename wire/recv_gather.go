@@ -38,7 +38,6 @@ func (r *spliceReceiver) GatherFile(dst File, off, n, more int64) error {
 	r.follows = more
 	for n > 0 && failed == nil {
 		if err := r.ready(n); err != nil {
-			_ = r.WriteOut() // what has come is not lost; the stream's error says more
 			return unexpected(err)
 		}
 		var k int

@@ -39,7 +39,11 @@ func (r *spliceReceiver) ready(body int64) error {
 		return err
 	}
 	r.in.expect(body+r.follows, body < lowatBody)
-	return r.in.fill(&r.pipe)
+	err := r.in.fill(&r.pipe)
+	if err != nil {
+		_ = r.WriteOut() // what has come is not lost; the stream's error says more
+	}
+	return err
 }
 
 func (r *spliceReceiver) Read(p []byte) (int, error) {

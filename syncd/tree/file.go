@@ -104,10 +104,15 @@ func VersionOf(f *File) (wire.Version, error) {
 // does not notice what is written through a mapping.
 func DatesChanges(f *File) bool {
 	var fs unix.Statfs_t
-	if unix.Fstatfs(f.num(), &fs) != nil {
+	var st unix.Stat_t
+	if unix.Fstatfs(f.num(), &fs) != nil || unix.Fstat(f.num(), &st) != nil {
 		return false
 	}
-	return fs.Type == unix.EXT4_SUPER_MAGIC || fs.Type == unix.XFS_SUPER_MAGIC || fs.Type == unix.BTRFS_SUPER_MAGIC
+	switch fs.Type {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC:
+		return unix.Major(st.Dev) != 0 // 9p shows its server's type, but no block device
+	}
+	return fs.Type == unix.BTRFS_SUPER_MAGIC
 }
 
 // Unwritten reports whether nobody has f, which is open to be read, open to be written

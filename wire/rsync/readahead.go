@@ -81,6 +81,13 @@ func (b *readAhead) Discard(n int64) error {
 func (b *readAhead) RecvFile(dst wire.File, off, n, more int64) error {
 	k := min(n, int64(len(b.data)))
 	if k > 0 {
+		// What is held back comes before it in the file.
+		if failed := b.s.WriteOut(); failed != nil {
+			if err := b.Discard(n); err != nil {
+				return err
+			}
+			return failed
+		}
 		head := b.data[:k]
 		b.data = b.data[k:]
 		if done, err := dst.WriteAt(head, off); err != nil {
