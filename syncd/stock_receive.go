@@ -256,6 +256,7 @@ func (a *stockUpstream) content(p *pendingFile) error {
 	t := &stockFile{a: a, k: a.k, j: j, head: head}
 	t.start(p.off)
 	if err := t.tokens(); err != nil {
+		_ = a.tokens.WriteOut() // nothing is held any more when the file is closed; err says what is wrong
 		return err
 	}
 	sum := make([]byte, a.session.Checksum.Size())

@@ -45,7 +45,7 @@ func (r *spliceReceiver) GatherFile(dst File, off, n, more int64) error {
 		off += int64(k)
 		n -= int64(k)
 	}
-	if failed != nil {
+	if _, ok := failed.(*FileError); ok {
 		if err := r.Discard(n); err != nil {
 			return err
 		}
