@@ -312,3 +312,35 @@ func TestSortChildren(t *testing.T) {
 		t.Errorf("order %q, want %q", got, want)
 	}
 }
+
+// TestStockAppendsNothing has a sender end a file of which it was to send more, at
+// once: what was there is hashed, and stays.
+func TestStockAppendsNothing(t *testing.T) {
+	from := startFake(t, func(f *fakeSender) error {
+		if err := f.first(dirEntry("."), fileEntry("file", 4)); err != nil {
+			return err
+		}
+		rec, head, err := f.request()
+		if err != nil {
+			return err
+		}
+		if err := f.answer(rec, head, 0); err != nil {
+			return err
+		}
+		_, err = f.w.Write(make([]byte, f.session.Checksum.Size()))
+		return errors.Join(err, f.w.Flush(), fs.ErrClosed)
+	})
+	dst := t.TempDir()
+	file := filepath.Join(dst, "file")
+	if err := os.WriteFile(file, []byte("ab"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tr := &Transfer{Sources: []Location{from}, Dest: Location{Path: dst}, Stats: NewStats(), Timeout: 5 * time.Second,
+		Options: Options{AppendVerify: true}, Note: func(native.Note) {}}
+	if _, err := tr.Run(t.Context()); err == nil {
+		t.Error("nobody complains")
+	}
+	if got, err := os.ReadFile(file); string(got) != "ab" || err != nil {
+		t.Errorf("the file is %q: %v", got, err)
+	}
+}
