@@ -50,7 +50,8 @@ func TestTwoHostsMirror(t *testing.T) {
 	mirror("churned")
 }
 
-// allBySplice fails the test unless both ends moved all bodies by splice.
+// allBySplice fails the test unless both ends moved all bodies by splice, and
+// the end that writes took what it reused by splice or reflink.
 func allBySplice(t *testing.T, client *stats) {
 	t.Helper()
 	if client.Peer == nil {
@@ -60,7 +61,8 @@ func allBySplice(t *testing.T, client *stats) {
 		t.Errorf("not every file came at the first try: %+v", client)
 	}
 	for end, s := range map[string]*stats{"client": client, "daemon": client.Peer} {
-		if s.PathBytes.User != 0 || s.PathBytes.Splice != s.LiteralBytes || s.LiteralBytes != client.LiteralBytes {
+		reused := s.PathBytes.Splice + s.PathBytes.Reflink - s.LiteralBytes
+		if s.PathBytes.User != 0 || s.LiteralBytes != client.LiteralBytes || reused != 0 && reused != client.MatchedBytes {
 			t.Errorf("%s: literal bytes %d, %+v", end, s.LiteralBytes, s.PathBytes)
 		}
 	}
