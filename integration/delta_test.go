@@ -173,7 +173,7 @@ func TestDeltaWhileTheBasisChanges(t *testing.T) {
 	src, dst := t.TempDir(), t.TempDir()
 	randomFile(t, filepath.Join(src, "f"), 64<<20, 5)
 	d := serve(t, daemonConfig{modules: []module{{name: "src", path: src}, {name: "dst", path: dst, writable: true}}})
-	const rounds = 12
+	const rounds = 6
 	for i := range rounds {
 		file := filepath.Join(dst, "f")
 		editFile(t, filepath.Join(src, "f"), file, 5)

@@ -71,7 +71,7 @@ func deltaWhileTheBasisIsOpenedAnew(t *testing.T, dst string) {
 	randomFile(t, filepath.Join(src, "f"), 64<<20, 5)
 	d := serve(t, daemonConfig{modules: []module{{name: "src", path: src}, {name: "dst", path: dst, writable: true}}})
 	file := filepath.Join(dst, "f")
-	for i := range 8 {
+	for i := range 4 {
 		editFile(t, filepath.Join(src, "f"), file, 5)
 		old := inode(t, file)
 		stop, done := make(chan struct{}), make(chan error)
@@ -81,7 +81,7 @@ func deltaWhileTheBasisIsOpenedAnew(t *testing.T, dst string) {
 				case <-stop:
 					done <- nil
 					return
-				case <-time.After(time.Duration(5+7*i) * time.Millisecond):
+				case <-time.After(time.Duration(5+15*i) * time.Millisecond):
 				}
 				if err := writeAnew(file, old, n*977_777%(60<<20), n%2 == 0); err != nil {
 					done <- err

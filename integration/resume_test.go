@@ -165,6 +165,7 @@ func TestResumeDistrusts(t *testing.T) {
 	} {
 		for _, way := range []string{"pull", "push"} {
 			t.Run(c.name+" "+way, func(t *testing.T) {
+				t.Parallel()
 				b := newBroken(t, way, size)
 				staged, journal := b.half()
 				c.harm(t, staged, journal)

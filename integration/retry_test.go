@@ -16,6 +16,7 @@ func TestRetry(t *testing.T) {
 	for _, victim := range []string{"daemon", "connection"} {
 		for _, way := range []string{"pull", "push"} {
 			t.Run(victim+" "+way, func(t *testing.T) {
+				t.Parallel()
 				b := newBroken(t, way, size)
 				served := map[string]string{"pull": b.src, "push": b.dst}[way]
 				d := serveDir(t, served)

@@ -93,6 +93,7 @@ func TestStreamsBreak(t *testing.T) {
 	} {
 		for _, way := range []string{"pull", "push"} {
 			t.Run(c.name+" "+way, func(t *testing.T) {
+				t.Parallel()
 				b := newBroken(t, way, size)
 				for i := range 50 {
 					writeFile(t, filepath.Join(b.src, "small", fmt.Sprint(i)), strings.Repeat("x", i*1000))
