@@ -42,6 +42,7 @@ type stockSource struct {
 	enc      *rsync.ListEncoder
 	tokens   rsync.TokenWriter
 	hash     *hasher
+	small    []byte // what was read of the file that is open, if that is all of it
 	ioErr    int // so far
 	told     int // of it, with the lists
 	phase    int

@@ -18,7 +18,8 @@ type Dir struct {
 	ids  *ids
 	list sync.Mutex // holds the read position of fd while it is listed
 
-	birth atomic.Pointer[birth] // of what was last made by Create
+	birth   atomic.Pointer[birth] // of what was last made by Create
+	foreign atomic.Bool           // a file here was not to be opened with O_NOATIME
 }
 
 // Close closes the directory's fd.

@@ -7,7 +7,8 @@ import (
 
 // Open opens the regular file name for reading and returns the version that
 // was opened. It never waits on a fifo or a device, and leaves the access time
-// alone where that is allowed (owner and root).
+// alone where that is allowed (owner and root): once it was not, in this directory
+// it is not tried again.
 func (d *Dir) Open(name string) (*File, wire.Version, error) {
 	fd, err := d.open(name)
 	if err != nil {
@@ -32,9 +33,14 @@ func (d *Dir) open(name string) (fd int, err error) {
 		return -1, d.fail("open", name, err)
 	}
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
-	fd, err = openName(d.fd, name, flags|unix.O_NOATIME, 0)
-	if err == unix.EPERM { // O_NOATIME, and neither owner nor root
+	noatime := unix.O_NOATIME
+	if d.foreign.Load() {
+		noatime = 0
+	}
+	fd, err = openName(d.fd, name, flags|noatime, 0)
+	if err == unix.EPERM && noatime != 0 { // neither owner nor root
 		fd, err = openName(d.fd, name, flags, 0)
+		d.foreign.Store(true)
 	}
 	if err != nil {
 		return -1, d.fail("open", name, openCause(err))
