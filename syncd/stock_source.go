@@ -52,6 +52,7 @@ type stockSource struct {
 
 	queue chan []*stockRequest
 	batch []*stockRequest // the answerer's, taken from queue
+	begun bool            // something was taken from it
 	quit  chan struct{}   // closed when nothing is taken from queue any more
 
 	mu      sync.Mutex
@@ -204,6 +205,7 @@ func (x *stockSource) next(ctx context.Context) (*stockRequest, error) {
 			}
 			x.batch, ok = <-x.queue
 		}
+		x.begun = true
 		switch {
 		case !ok && ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -234,7 +236,10 @@ func (x *stockSource) another(limit int) (more bool, err error) {
 	if enough {
 		return false, nil
 	}
-	return true, x.nextList()
+	if err := x.nextList(); err != nil || x.begun {
+		return true, err
+	}
+	return true, x.w.Flush() // the receiving side has nothing else to do yet
 }
 
 // done ends a list, or a phase once there are no lists left. last says that it
