@@ -219,6 +219,31 @@ func TestDeltaWhileTheBasisChanges(t *testing.T) {
 	t.Logf("a basis written to, also through a mapping, or truncated, while it was hashed, %d times: no wrong file", rounds)
 }
 
+// TestDeltaWhileTheBasisIsRenamed gives the basis of a delta another mode and name while
+// the delta is on its way: that its content is the same is found out here, and what
+// was copied of it need not come again.
+func TestDeltaWhileTheBasisIsRenamed(t *testing.T) {
+	src, dst := t.TempDir(), t.TempDir()
+	f := filepath.Join(dst, "f")
+	randomFile(t, filepath.Join(src, "f"), 32<<20, 5)
+	editFile(t, filepath.Join(src, "f"), f, 60)
+	d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}}})
+	_, wait := begin(t, syncArgs("--bwlimit=4m", src+"/", d.url("dst/"))...)
+	eventually(t, "the new file is begun", func() bool {
+		names, err := os.ReadDir(dst)
+		return err == nil && len(names) > 1
+	})
+	time.Sleep(50 * time.Millisecond)
+	check(t, os.Chmod(f, 0o600))
+	check(t, os.Link(f, filepath.Join(dst, "other")))
+	r := wait()
+	wantExit(t, r, 0)
+	wantEqual(t, filepath.Join(src, "f"), f)
+	if s := lastStats(t, r.stdout); s.LiteralBytes > 16<<20 {
+		t.Errorf("%d bytes were sent", s.LiteralBytes)
+	}
+}
+
 // TestAltDests takes files from beside the destination.
 func TestAltDests(t *testing.T) {
 	top := t.TempDir()

@@ -65,7 +65,7 @@ type builder struct {
 
 	mu        sync.Mutex
 	bad       []native.Range // could not be copied, or is not what was signed
-	trusted   bool           // something of the basis was not checked
+	trusted   []delta.Op     // copied from a basis that is steady, and not checked
 	holes     bool
 	allocated bool
 }
@@ -100,12 +100,24 @@ func (k *sink) built(j *job) {
 	j.builder = nil
 	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.allocated
 	j.bad = append(j.bad, b.bad...)
-	if b.trusted && !b.steady.still() {
-		j.bad = []native.Range{{N: j.entry.Size}}
+	if len(b.trusted) > 0 && !b.steady.still() {
+		k.checkCopies(j, b.trusted)
 	}
 	if b.signed != nil {
 		j.mixed, j.taken = false, true
 	}
+}
+
+// checkCopies checks what was copied from a basis to which something has happened
+// since: it may be no more than another name or mode.
+func (k *sink) checkCopies(j *job, copies []delta.Op) {
+	b := k.newBuilder(j)
+	b.made = true
+	for _, op := range copies {
+		b.add(op)
+	}
+	b.end()
+	j.bad = append(j.bad, b.bad...)
 }
 
 // abandon ends a builder whose file is not wanted any more.

@@ -46,9 +46,19 @@ func (w *partBuilder) copyOp(op delta.Op) {
 	case w.copyExtents(op) != nil:
 		w.lost(op.Off, op.Len)
 	default:
+		if w.check != nil && w.steady != nil {
+			w.trust(op)
+		}
 		w.k.stats.Matched.Add(op.Len)
 		w.behind.wrote(op.Off, op.Src, op.Len)
 	}
+}
+
+// trust notes an op that was not checked.
+func (w *partBuilder) trust(op delta.Op) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trusted = append(w.trusted, op)
 }
 
 func (w *partBuilder) copyExtents(op delta.Op) error {
@@ -85,7 +95,6 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 	case w.check == nil:
 		return w.inKernel(off, src, n)
 	case w.steady != nil:
-		w.note(&w.trusted)
 		w.check.skip(n)
 		return w.inKernel(off, src, n)
 	}

@@ -170,6 +170,39 @@ func TestStockHostilePushers(t *testing.T) {
 	}
 }
 
+// TestStockClientAppendsNothing has a client answer --append-verify with the end of the
+// file at once, which leaves our server to look at what it has.
+func TestStockClientAppendsNothing(t *testing.T) {
+	for name, sum := range map[string]func(f *fakeSender) []byte{
+		"a wrong digest": func(f *fakeSender) []byte { return make([]byte, f.session.Checksum.Size()) },
+		"the digest of what is there": func(f *fakeSender) []byte {
+			h := f.session.Checksum.NewFile(f.session.Seed)
+			h.Write([]byte("ab"))
+			return h.Sum(nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dst := t.TempDir()
+			file := filepath.Join(dst, "file")
+			if err := os.WriteFile(file, []byte("ab"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--server", "-logDtpre.iLsfxCIvu", "--append", "--append", ".", dst}
+			err := againstServer(t, args, play(func(f *fakeSender, rec rsync.Record, head rsync.SumHead) error {
+				err := f.answer(rec, head, 0)
+				_, werr := f.w.Write(sum(f))
+				return errors.Join(err, werr, f.w.Flush(), f.conn.CloseWrite())
+			}))
+			if code := ExitCode(err); code != ExitStream {
+				t.Errorf("exit %d: %v", code, err)
+			}
+			if got, err := os.ReadFile(file); err != nil || string(got) != "ab" {
+				t.Errorf("the file is %q, %v", got, err)
+			}
+		})
+	}
+}
+
 // rawXName sends a record with the name of a basis, without any check.
 func (f *fakeSender) rawXName(rec rsync.Record, name string) error {
 	flags := rec.IFlags | rsync.BasisFollows | rsync.XNameFollows
