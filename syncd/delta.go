@@ -190,13 +190,21 @@ func (k *sink) workAll(ctx context.Context) {
 }
 
 // nextWork waits for the next job that the worker can do, nil if there will be none.
-// One that is to be signed has to wait for room for its signature; those behind it
-// may make some.
+// One that is to be signed has to wait for room for its signature. Those behind it that
+// need none may make some; those that need some too wait, or a long one would wait for
+// ever.
 func (k *sink) nextWork() (j *job, aborted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for {
-		i := slices.IndexFunc(k.work, func(j *job) bool { return k.err != nil || j.phase != signing || k.sigRoom(k.signLen(j)) })
+		full := false
+		i := slices.IndexFunc(k.work, func(j *job) bool {
+			if k.err != nil || j.phase != signing {
+				return true
+			}
+			full = full || !k.sigRoom(k.signLen(j))
+			return !full
+		})
 		switch {
 		case i >= 0:
 			j = k.work[i]

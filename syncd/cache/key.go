@@ -11,8 +11,8 @@ import (
 
 // ClockStep is how far apart two changes must be for every kernel to give them
 // different times: file times advance with the timer interrupt, at least 100
-// times a second.
-const ClockStep = 10 * time.Millisecond
+// times a second, and twice as much for an interrupt that comes late.
+const ClockStep = 20 * time.Millisecond
 
 // Key says what a sum is of: a range of a version of a file, or all of it.
 type Key struct {
