@@ -22,7 +22,7 @@ var program = os.Getenv(insideVar)
 
 // peers are the programs that the tests need. None is optional: a test that
 // can't run has not passed.
-var peers = []string{"rsync", "cp", "setfacl", "ip", "strace", "setpriv", "mount", "mkfs.xfs", "mkfs.ext4", "/usr/bin/time"}
+var peers = []string{"rsync", "cp", "setfacl", "ip", "strace", "setpriv", "chrt", "mount", "mkfs.xfs", "mkfs.ext4", "/usr/bin/time"}
 
 func TestMain(m *testing.M) {
 	var code int
