@@ -18,7 +18,11 @@
 // own daemon; "syncd" is built from this module at the start, and its daemon told
 // not to force what it gets to the disk, as stock does not (fsync: none); "pump" is the
 // least that moves a file from one process to another, sendfile to a socket
-// and splice to a file, with no verification at all (this program, run again).
+// and splice to a file, with no verification at all (this program, run again). Where
+// the file is there already it does what every contender has to: it writes another
+// beside it, has the kernel begin to write that to the disk, as ext4 does by itself when
+// one file takes another's name, renames it, and frees the old one. That is what the
+// disk leaves to be saved.
 // "stock to syncd" is stock's client and our daemon, "syncd to stock" our client
 // and stock's daemon.
 //

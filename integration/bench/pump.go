@@ -18,6 +18,7 @@ const (
 	pumpCommand = "_pump"
 	pumpHeader  = 8
 	pumpPipe    = mib // what an unprivileged user may have
+	pumpStart   = 4 * mib
 )
 
 // pumpMain is the pump's side of the program:
@@ -120,7 +121,14 @@ func pumpReceive(sock int, path string) (int64, error) {
 		return 0, fmt.Errorf("receive %d of %d bytes of the header: %w", n, pumpHeader, err)
 	}
 	size := int64(binary.LittleEndian.Uint64(header))
-	f, err := os.Create(path)
+	old, err := os.Open(path) // to be freed by a close, as a basis is
+	replaces := err == nil
+	name := path
+	if replaces {
+		defer old.Close()
+		name += ".new"
+	}
+	f, err := os.Create(name)
 	if err != nil {
 		return 0, err
 	}
@@ -134,7 +142,7 @@ func pumpReceive(sock int, path string) (int64, error) {
 	defer unix.Close(pipe[1])
 	// Less than this works too, only slower.
 	_, _ = unix.FcntlInt(uintptr(pipe[1]), unix.F_SETPIPE_SZ, pumpPipe)
-	for got := int64(0); got < size; {
+	for got, started := int64(0), int64(0); got < size; {
 		in, err := splice(sock, pipe[1], min(size-got, pumpPipe))
 		if err != nil {
 			return got, fmt.Errorf("splice from the socket: %w", err)
@@ -145,6 +153,20 @@ func pumpReceive(sock int, path string) (int64, error) {
 				return got, fmt.Errorf("splice to the file: %w", err)
 			}
 			in, got = in-out, got+out
+		}
+		if replaces && (got-started >= pumpStart || got == size) {
+			if err := unix.SyncFileRange(fd, started, got-started, unix.SYNC_FILE_RANGE_WRITE); err != nil {
+				return got, fmt.Errorf("start writing: %w", err)
+			}
+			started = got
+		}
+	}
+	if replaces {
+		if err := os.Rename(name, path); err != nil {
+			return size, err
+		}
+		if err := old.Close(); err != nil {
+			return size, err
 		}
 	}
 	return size, f.Close()

@@ -73,10 +73,7 @@ func (e edited) source(dir string, _ contender, a amount) error {
 	return writeData(dir, e.version(a.bytes, 1), -1, sourceTime)
 }
 
-func (e edited) basis(dir string, c contender, a amount, n int) error {
-	if c.program == "pump" { // it makes the whole file anew
-		return nil
-	}
+func (e edited) basis(dir string, _ contender, a amount, n int) error {
 	if n == 0 {
 		return writeData(dir, randomBytes(1), a.bytes, basisTime)
 	}

@@ -95,9 +95,6 @@ func (unrelated) source(dir string, _ contender, a amount) error {
 	return writeData(dir, randomBytes(1), a.bytes, sourceTime)
 }
 
-func (unrelated) basis(dir string, c contender, a amount, _ int) error {
-	if c.program == "pump" {
-		return nil
-	}
+func (unrelated) basis(dir string, _ contender, a amount, _ int) error {
 	return writeData(dir, randomBytes(2), a.bytes, basisTime)
 }
