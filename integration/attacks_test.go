@@ -168,6 +168,7 @@ var sourceAttacks = []attack{
 	{name: "COPY of no bytes", play: comparing(copyFrame(0, 0, 0))},
 	{name: "COPY from nowhere", play: comparing(frame{typ: typeCopy, n: basisSize})},
 	{name: "COPY out of order", play: comparing(copyFrame(1000, 1000, 0))},
+	{name: "wrong digests behind a COPY of all, always", play: wrongTail},
 }
 
 // basisSize is the size of the file that a sink has already.
@@ -213,6 +214,33 @@ func wrongDigests(p *rawPeer) {
 		case typeRead:
 			p.frame(frame{typ: typeData, id: f.id, n: 10})
 			p.send(append(tenBytes, append(goodTail, noDigest...)...))
+			p.frame(frame{typ: typeEnd, id: f.id})
+		case typeBye:
+			p.frame(frame{typ: typeBye, payload: []byte("{}")})
+			return
+		case 0:
+			return
+		}
+	}
+}
+
+// wrongTail has a sink copy all of its basis, and gives it one byte more that does not
+// match its digest, until the sink has had enough.
+func wrongTail(p *rawPeer) {
+	listing(entry{name: "basis", mode: file, size: basisSize + 1})(p)
+	for {
+		f := p.next()
+		switch f.typ {
+		case typeDelta:
+			copied := copyFrame(0, basisSize, 0)
+			copied.id = f.id
+			p.frame(copied)
+			fallthrough
+		case typeRead:
+			p.frame(frame{typ: typeData, id: f.id, off: basisSize, n: 1})
+			p.send(slices.Concat([]byte("x"), goodTail, noDigest))
+			fallthrough
+		case typeSign:
 			p.frame(frame{typ: typeEnd, id: f.id})
 		case typeBye:
 			p.frame(frame{typ: typeBye, payload: []byte("{}")})

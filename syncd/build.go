@@ -26,6 +26,9 @@ const (
 	// maxParts is how many parts wait for the workers before the receiver does:
 	// 4 GiB, so that the peer's next bytes are read while a long copy goes on.
 	maxParts = 512
+
+	// maxTrusted is how many copies are noted that were not checked: 2 MiB of them.
+	maxTrusted = 1 << 16
 )
 
 // A builder puts a job's file together: it copies ranges of the basis into it, in
@@ -66,6 +69,7 @@ type builder struct {
 	mu        sync.Mutex
 	bad       []native.Range // could not be copied, or is not what was signed
 	trusted   []delta.Op     // copied from a basis that is steady, and not checked
+	many      bool           // of these there were more than are noted: none is
 	holes     bool
 	allocated bool
 }
@@ -100,7 +104,11 @@ func (k *sink) built(j *job) {
 	j.builder = nil
 	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.allocated
 	j.bad = append(j.bad, b.bad...)
-	if len(b.trusted) > 0 && !b.steady.still() {
+	switch {
+	case len(b.trusted) == 0 && !b.many || b.steady.still():
+	case b.many:
+		j.bad = []native.Range{{N: j.entry.Size}}
+	default:
 		k.checkCopies(j, b.trusted)
 	}
 	if b.signed != nil {
@@ -111,6 +119,12 @@ func (k *sink) built(j *job) {
 // checkCopies checks what was copied from a basis to which something has happened
 // since: it may be no more than another name or mode.
 func (k *sink) checkCopies(j *job, copies []delta.Op) {
+	if j.holes { // one at the end is not there until the size says so
+		if err := j.file.Truncate(j.entry.Size); err != nil {
+			j.err = err
+			return
+		}
+	}
 	b := k.newBuilder(j)
 	b.made = true
 	for _, op := range copies {

@@ -58,6 +58,14 @@ func (w *partBuilder) copyOp(op delta.Op) {
 func (w *partBuilder) trust(op delta.Op) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if i := len(w.trusted) - 1; i >= 0 && w.trusted[i].Off+w.trusted[i].Len == op.Off && w.trusted[i].Src+w.trusted[i].Len == op.Src {
+		w.trusted[i].Len += op.Len
+		return
+	}
+	if w.many = w.many || len(w.trusted) == maxTrusted; w.many {
+		w.trusted = nil
+		return
+	}
 	w.trusted = append(w.trusted, op)
 }
 

@@ -91,14 +91,10 @@ func (s *source) answerRead(a *native.Answerer, r *native.Read) error {
 // openAsked opens a file of a READ. That it is the version asked for is certain of one
 // in a group when it has been sent.
 func (s *source) openAsked(want *native.ReadFile, grouped bool) (*tree.File, error) {
-	if !grouped {
-		return s.openFile(want.Path, want.Version)
+	if grouped {
+		return s.openUnseen(want.Path, want.Version)
 	}
-	f, err := s.openUnseen(want.Path)
-	if err == nil {
-		settle(want.Version)
-	}
-	return f, err
+	return s.openFile(want.Path, want.Version)
 }
 
 // sendGroup sends what is in the group, which is empty then.

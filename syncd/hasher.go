@@ -53,7 +53,11 @@ func (h *hasher) start() {
 func (h *hasher) add(f *tree.File, off, n int64) error {
 	for n > 0 {
 		m, err := f.ReadAt(h.buf[:min(n, hashBlock)], off)
-		h.write(h.buf[:m])
+		h.h.Write(h.buf[:m])
+		if h.check != nil {
+			h.check.write(h.buf[:m])
+		}
+		h.stats.Hash.Add(int64(m))
 		off, n = off+int64(m), n-int64(m)
 		if m == 0 || err != nil && n > 0 {
 			if err == nil || errors.Is(err, io.EOF) {
@@ -63,15 +67,6 @@ func (h *hasher) add(f *tree.File, off, n int64) error {
 		}
 	}
 	return nil
-}
-
-// write hashes b.
-func (h *hasher) write(b []byte) {
-	h.h.Write(b)
-	if h.check != nil {
-		h.check.write(b)
-	}
-	h.stats.Hash.Add(int64(len(b)))
 }
 
 // digest returns the digest since start; it is valid until the next one.

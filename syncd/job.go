@@ -183,8 +183,8 @@ func (j *job) signs() bool {
 	return j.fail == nil && j.err == nil && (j.phase == asking || j.signed != nil && (j.assemble || j.mixed))
 }
 
-// against returns what to hold against what comes at an offset, or nil. A source may
-// remember a signature, and a write through a mapping can escape it.
+// against returns what to hold against what comes at an offset of a pull, or nil. A
+// source may remember a signature, and a write through a mapping can escape it.
 func (j *job) against(off int64) *checker {
 	if j.phase != fetching || j.signed == nil || j.whole != nil {
 		return nil

@@ -186,7 +186,9 @@ func (k *stream) onRange(id, index uint32, off, n int64, b bodies, body func(*jo
 		return unasked("a range", id)
 	}
 	k.hash.start()
-	k.hash.check = j.against(off)
+	if !k.push { // else the signature is that of the basis
+		k.hash.check = j.against(off)
+	}
 	if j.phase == comparing {
 		// What shrank or can't be read differs, and is fetched.
 		j.differs = k.hash.add(j.file, off, n) != nil || j.differs

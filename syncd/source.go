@@ -306,12 +306,16 @@ func (s *source) openAny(p string) (f *tree.File, v wire.Version, err error) {
 	return f, v, err
 }
 
-// openUnseen opens what is at p, see [tree.Dir.OpenUnseen].
-func (s *source) openUnseen(p string) (f *tree.File, err error) {
+// openUnseen opens what is at p, to be read as the version want: whether it was that
+// is asked when it has been read, and what is asked before tells no more.
+func (s *source) openUnseen(p string, want wire.Version) (f *tree.File, err error) {
 	err = s.within(p, func(d *tree.Dir, name string) (err error) {
 		f, err = d.OpenUnseen(name)
 		return err
 	})
+	if err == nil {
+		settle(want)
+	}
 	return f, err
 }
 

@@ -1,8 +1,10 @@
 package syncd
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -198,6 +200,56 @@ func TestStockClientAppendsNothing(t *testing.T) {
 			}
 			if got, err := os.ReadFile(file); err != nil || string(got) != "ab" {
 				t.Errorf("the file is %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestStockBrokenPushKeepsAPrefix breaks a push of small literals, between which messages
+// come: with --partial all that came is kept, in order.
+func TestStockBrokenPushKeepsAPrefix(t *testing.T) {
+	const message = 0
+	content := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{1}).Read(content)
+	for name, lengths := range map[string][]int{
+		"one piece":        {32 << 10},
+		"many pieces":      {32 << 10, 32 << 10, 32 << 10, 32 << 10, 32 << 10, 32 << 10, 32 << 10, 32 << 10, 32 << 10},
+		"tiny ones":        {32 << 10, 3, 32 << 10, 1, 4, 32 << 10, 2},
+		"messages":         {32 << 10, message, 32 << 10, message, 3, message, 100},
+		"a message behind": {32 << 10, 4, message},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dst := t.TempDir()
+			sent := 0
+			err := againstServer(t, []string{"--server", "-logDtpre.iLsfxCIvu", "--partial", ".", dst}, func(f *fakeSender) error {
+				if err := f.first(dirEntry("."), fileEntry("file", int64(len(content)))); err != nil {
+					return err
+				}
+				rec, head, err := f.request()
+				if err == nil {
+					err = f.answer(rec, head)
+				}
+				for _, n := range lengths {
+					if n == message {
+						err = errors.Join(err, f.rawFrame(0, 0, 0, 7+42)) // MSG_NOOP
+						continue
+					}
+					err = errors.Join(err, f.w.Int(int32(n)))
+					_, werr := f.w.Write(content[sent:][:n])
+					err = errors.Join(err, werr, f.w.Flush())
+					sent += n
+				}
+				return errors.Join(err, f.conn.CloseWrite())
+			})
+			if code := ExitCode(err); code != ExitStream {
+				t.Errorf("exit %d: %v", code, err)
+			}
+			kept, err := filepath.Glob(filepath.Join(dst, ".*"))
+			if err != nil || len(kept) != 1 {
+				t.Fatalf("kept: %v, %v", kept, err)
+			}
+			if got, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(got, content[:sent]) {
+				t.Errorf("%d bytes were kept of %d that were sent, or others: %v", len(got), sent, err)
 			}
 		})
 	}

@@ -21,7 +21,7 @@ func (x *stockSource) answer(ctx context.Context, q *stockRequest) error {
 	if q.sums == nil {
 		return x.echo(q)
 	}
-	f, size, err := x.open(q)
+	f, v, err := x.src.openAny(q.file.Name)
 	if err != nil {
 		return x.noSend(q, err)
 	}
@@ -35,7 +35,7 @@ func (x *stockSource) answer(ctx context.Context, q *stockRequest) error {
 	x.src.stats.Transferred.Add(1)
 	x.tokens.Start()
 	x.sums.Restart(x.hash.h, x.session.Seed)
-	failed, err := x.content(ctx, f, size, q)
+	failed, err := x.content(ctx, f, v.Size, q)
 	if err != nil {
 		return err
 	}
@@ -55,26 +55,6 @@ func (x *stockSource) answer(ctx context.Context, q *stockRequest) error {
 	}
 	_, err = x.w.Write(sum)
 	return err
-}
-
-// open opens a file and returns its size. Of a small one that goes whole the content
-// is read at once, to x.small: when it ends where the list says, nothing has to be
-// asked about it. What is no regular file does not get so far: a directory, a fifo or
-// a socket can't be read at an offset, and a device does not end there.
-func (x *stockSource) open(q *stockRequest) (f *tree.File, size int64, err error) {
-	x.small = nil
-	if n := q.file.Size; n > 0 && n < hashBlock && q.sums.Head.Count == 0 && x.again == nil && x.sums.Size() > 1 {
-		if f, err = x.src.openUnseen(q.file.Name); err != nil {
-			return nil, 0, err
-		}
-		if m, err := f.ReadOnce(x.hash.buf[:n+1], 0); int64(m) == n && err == nil {
-			x.small = x.hash.buf[:n]
-			return f, n, nil
-		}
-		f.Close()
-	}
-	f, v, err := x.src.openAny(q.file.Name)
-	return f, v.Size, err
 }
 
 // echo sends the head of a request back, with the attributes that it wants.
@@ -144,14 +124,6 @@ func (x *stockSource) noSend(q *stockRequest, err error) error {
 // with the file, err what is wrong with the session.
 func (x *stockSource) content(ctx context.Context, f *tree.File, size int64, q *stockRequest) (failed, err error) {
 	head := q.sums.Head
-	if x.small != nil {
-		x.hash.write(x.small)
-		if err := x.literal(f, 0, size); isFileError(err) {
-			return err, nil
-		} else {
-			return nil, err
-		}
-	}
 	if x.again != nil && q.sums.Weak == nil {
 		return x.appendix(f, size, head.Size())
 	}

@@ -42,9 +42,8 @@ type stockSource struct {
 	enc      *rsync.ListEncoder
 	tokens   rsync.TokenWriter
 	hash     *hasher
-	small    []byte // what was read of the file that is open, if that is all of it
-	ioErr    int    // so far
-	told     int    // of it, with the lists
+	ioErr    int // so far
+	told     int // of it, with the lists
 	phase    int
 	total    int64                  // bytes of the files listed, as stock counts them
 	longDirs map[string]*rsync.File // directories whose attributes may be asked for, until their list is sent

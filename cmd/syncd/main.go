@@ -20,8 +20,8 @@ import (
 // ballast makes the collector of garbage run when some 16 MiB have been used since
 // its last run, not 4: with the few MiB that syncd keeps, it ran so often that a
 // tenth of a small file's time went to it. It is never touched, so that it takes
-// addresses and no memory, and it adds the same however much is kept: a greater
-// percentage would multiply that.
+// addresses and no memory; the garbage that lies there longer takes up to as much. A
+// greater percentage would multiply what is kept.
 var ballast = make([]byte, 12<<20)
 
 func main() {

@@ -62,19 +62,6 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// ReadOnce is ReadAt by one call of the system, which stops short of filling p at the
-// end of a regular file.
-func (f *File) ReadOnce(p []byte, off int64) (n int, err error) {
-	err = retry(func() (err error) {
-		n, err = unix.Pread(f.num(), p, off)
-		return err
-	})
-	if err != nil {
-		return 0, f.fail("read", err)
-	}
-	return n, nil
-}
-
 // WriteAt implements [io.WriterAt].
 func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
