@@ -209,17 +209,26 @@ func zstdBomb(window byte, blocks int) []byte {
 // digest, until the sink has had enough.
 func wrongDigests(p *rawPeer) {
 	listing(entry{name: "f", mode: file, size: 10})(p)
+	toTheEnd(p, func(f frame) {
+		if f.typ == typeRead {
+			p.frame(frame{typ: typeData, id: f.id, n: 10})
+			p.send(slices.Concat(tenBytes, goodTail, noDigest))
+			p.frame(frame{typ: typeEnd, id: f.id})
+		}
+	})
+}
+
+// toTheEnd answers what a sink asks for, until it says BYE or is gone.
+func toTheEnd(p *rawPeer, answer func(f frame)) {
 	for {
 		switch f := p.next(); f.typ {
-		case typeRead:
-			p.frame(frame{typ: typeData, id: f.id, n: 10})
-			p.send(append(tenBytes, append(goodTail, noDigest...)...))
-			p.frame(frame{typ: typeEnd, id: f.id})
 		case typeBye:
 			p.frame(frame{typ: typeBye, payload: []byte("{}")})
 			return
 		case 0:
 			return
+		default:
+			answer(f)
 		}
 	}
 }
@@ -228,8 +237,7 @@ func wrongDigests(p *rawPeer) {
 // match its digest, until the sink has had enough.
 func wrongTail(p *rawPeer) {
 	listing(entry{name: "basis", mode: file, size: basisSize + 1})(p)
-	for {
-		f := p.next()
+	toTheEnd(p, func(f frame) {
 		switch f.typ {
 		case typeDelta:
 			copied := copyFrame(0, basisSize, 0)
@@ -242,13 +250,8 @@ func wrongTail(p *rawPeer) {
 			fallthrough
 		case typeSign:
 			p.frame(frame{typ: typeEnd, id: f.id})
-		case typeBye:
-			p.frame(frame{typ: typeBye, payload: []byte("{}")})
-			return
-		case 0:
-			return
 		}
-	}
+	})
 }
 
 // wrongGroups is wrongDigests for two files in one frame, and for each of them in one
@@ -256,25 +259,19 @@ func wrongTail(p *rawPeer) {
 func wrongGroups(p *rawPeer) {
 	listing(entry{name: "f", mode: file, size: 10}, entry{name: "g", mode: file, size: 10})(p)
 	wrong := append(slices.Clone(goodTail), noDigest...)
-	for {
-		f := p.next()
-		switch f.typ {
-		case typeRead:
-			if count := binary.LittleEndian.Uint16(f.payload); count == 2 {
-				p.frame(frame{typ: typeFiles, id: f.id, off: 2, n: 20})
-				p.send(slices.Concat(tenBytes, tenBytes, wrong, wrong))
-			} else {
-				p.frame(frame{typ: typeData, id: f.id, n: 10})
-				p.send(slices.Concat(tenBytes, wrong))
-			}
-			p.frame(frame{typ: typeEnd, id: f.id})
-		case typeBye:
-			p.frame(frame{typ: typeBye, payload: []byte("{}")})
-			return
-		case 0:
+	toTheEnd(p, func(f frame) {
+		if f.typ != typeRead {
 			return
 		}
-	}
+		if count := binary.LittleEndian.Uint16(f.payload); count == 2 {
+			p.frame(frame{typ: typeFiles, id: f.id, off: 2, n: 20})
+			p.send(slices.Concat(tenBytes, tenBytes, wrong, wrong))
+		} else {
+			p.frame(frame{typ: typeData, id: f.id, n: 10})
+			p.send(slices.Concat(tenBytes, wrong))
+		}
+		p.frame(frame{typ: typeEnd, id: f.id})
+	})
 }
 
 // sinkAttacks are requests of a sink that a source has to survive.

@@ -219,28 +219,54 @@ func TestDeltaWhileTheBasisChanges(t *testing.T) {
 	t.Logf("a basis written to, also through a mapping, or truncated, while it was hashed, %d times: no wrong file", rounds)
 }
 
-// TestDeltaWhileTheBasisIsRenamed gives the basis of a delta another mode and name while
-// the delta is on its way: that its content is the same is found out here, and what
-// was copied of it need not come again.
-func TestDeltaWhileTheBasisIsRenamed(t *testing.T) {
-	src, dst := t.TempDir(), t.TempDir()
-	f := filepath.Join(dst, "f")
-	randomFile(t, filepath.Join(src, "f"), 32<<20, 5)
-	editFile(t, filepath.Join(src, "f"), f, 60)
-	d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}}})
-	_, wait := begin(t, syncArgs("--bwlimit=4m", src+"/", d.url("dst/"))...)
-	eventually(t, "the new file is begun", func() bool {
-		names, err := os.ReadDir(dst)
-		return err == nil && len(names) > 1
-	})
-	time.Sleep(50 * time.Millisecond)
-	check(t, os.Chmod(f, 0o600))
-	check(t, os.Link(f, filepath.Join(dst, "other")))
-	r := wait()
-	wantExit(t, r, 0)
-	wantEqual(t, filepath.Join(src, "f"), f)
-	if s := lastStats(t, r.stdout); s.LiteralBytes > 16<<20 {
-		t.Errorf("%d bytes were sent", s.LiteralBytes)
+// TestDeltaWhileSomethingHappensToTheBasis changes the basis of a delta, or no more than
+// its mode and name, while the delta is on its way. What was copied of it is checked
+// then, and does not come again unless it is wrong.
+func TestDeltaWhileSomethingHappensToTheBasis(t *testing.T) {
+	rename := func(t *testing.T, basis string) {
+		check(t, os.Chmod(basis, 0o600))
+		check(t, os.Link(basis, basis+".too"))
+	}
+	for name, c := range map[string]struct {
+		hole int64 // bytes at the end of both files
+		harm func(t *testing.T, basis string)
+	}{
+		"a name":                    {0, rename},
+		"a name, and it has a hole": {8 << 20, rename},
+		"a write": {0, func(t *testing.T, basis string) {
+			f, err := os.OpenFile(basis, os.O_WRONLY, 0)
+			check(t, err)
+			_, err = f.WriteAt([]byte("changed"), 31<<20)
+			check(t, err)
+			check(t, f.Close())
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, dst := t.TempDir(), t.TempDir()
+			source, basis := filepath.Join(src, "f"), filepath.Join(dst, "f")
+			randomFile(t, source, 32<<20, 5)
+			editFile(t, source, basis, 60)
+			for _, path := range []string{source, basis} {
+				st, err := os.Stat(path)
+				check(t, err)
+				check(t, os.Truncate(path, st.Size()+c.hole))
+			}
+			d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}}})
+			_, wait := begin(t, syncArgs("--bwlimit=4m", src+"/", d.url("dst/"))...)
+			eventually(t, "the new file is begun", func() bool {
+				names, err := os.ReadDir(dst)
+				return err == nil && len(names) > 1
+			})
+			time.Sleep(50 * time.Millisecond)
+			c.harm(t, basis)
+			r := wait()
+			wantExit(t, r, 0)
+			wantEqual(t, source, basis)
+			s := lastStats(t, r.stdout)
+			if s.LiteralBytes > 4<<20 {
+				t.Errorf("%d bytes were sent", s.LiteralBytes)
+			}
+		})
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 
 // The bare pump: sendfile(2) from a file to a socket on one side, splice(2)
 // from the socket through a pipe to a file on the other, in one thread each, on
-// blocking descriptors. A header of 8 bytes, little-endian, is the length.
+// blocking descriptors. A header of 8 bytes, little-endian, is the length. A file that
+// is there is replaced, and the disk given the new one in pieces of pumpStart bytes.
 const (
 	pumpCommand = "_pump"
 	pumpHeader  = 8
