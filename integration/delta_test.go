@@ -228,12 +228,13 @@ func TestDeltaWhileSomethingHappensToTheBasis(t *testing.T) {
 		check(t, os.Link(basis, basis+".too"))
 	}
 	for name, c := range map[string]struct {
-		hole int64 // bytes at the end of both files
-		harm func(t *testing.T, basis string)
+		hole   int64 // bytes at the end of both files
+		redone int64 // ranges that have to come again
+		harm   func(t *testing.T, basis string)
 	}{
-		"a name":                    {0, rename},
-		"a name, and it has a hole": {8 << 20, rename},
-		"a write": {0, func(t *testing.T, basis string) {
+		"a name":                    {0, 0, rename},
+		"a name, and it has a hole": {8 << 20, 0, rename},
+		"a write": {0, 1, func(t *testing.T, basis string) {
 			f, err := os.OpenFile(basis, os.O_WRONLY, 0)
 			check(t, err)
 			_, err = f.WriteAt([]byte("changed"), 31<<20)
@@ -263,8 +264,8 @@ func TestDeltaWhileSomethingHappensToTheBasis(t *testing.T) {
 			wantExit(t, r, 0)
 			wantEqual(t, source, basis)
 			s := lastStats(t, r.stdout)
-			if s.LiteralBytes > 4<<20 {
-				t.Errorf("%d bytes were sent", s.LiteralBytes)
+			if s.LiteralBytes > 4<<20 || s.Redone != c.redone {
+				t.Errorf("%d bytes were sent, %d ranges again, want %d", s.LiteralBytes, s.Redone, c.redone)
 			}
 		})
 	}
