@@ -23,11 +23,22 @@ type index struct {
 	full  int // number of full-length blocks
 	short int // length of the last block if it is shorter, else 0
 
+	origin int64 // offset of the first block, if the signature is a Part
+
 	filter *filter
 	shift  uint32   // turns a hash into a bucket
 	start  []uint32 // bucket k is order[start[k]:start[k+1]]
 	order  []uint32
 	group  []uint32 // block -> index in order of its group's first block
+}
+
+// at returns the full-length block that the signed file has at that offset, or -1.
+func (ix *index) at(off int64) int {
+	off -= ix.origin
+	if off < 0 || off%ix.block != 0 || off/ix.block >= int64(ix.full) {
+		return -1
+	}
+	return int(off / ix.block)
 }
 
 // newIndex returns the index of a signature. Its user releases it.

@@ -45,11 +45,11 @@ type scanner struct {
 	sweep sweep
 }
 
-// scanFile walks over the file and calls merge with each span's runs in order.
-func scanFile(ctx context.Context, ix *index, file io.ReaderAt, size int64, o *Options,
+// scanFile walks over parts of the file and calls merge with each span's runs in order.
+func scanFile(ctx context.Context, ix *index, file io.ReaderAt, size int64, parts []span, o *Options,
 	show func(off int64, block int, data []byte), merge func(span, []run) error) error {
 	walk := pass[[]run]{
-		file: file, size: size, block: int(ix.block), opts: o, merge: merge,
+		file: file, size: size, parts: parts, block: int(ix.block), opts: o, merge: merge,
 		need: 3*int(ix.block) + batch,
 		worker: func(w *window) func(span) ([]run, error) {
 			s := &scanner{index: ix, window: w, strong: newStrong(ix.params), alone: ix.params.alone(), size: size, show: show}
@@ -290,8 +290,8 @@ func (s *scanner) lookup(p int64, weak uint32, data []byte) int {
 		}
 		return -1
 	}
-	if here := p / s.block; p%s.block == 0 && here < int64(s.full) && s.same(int(here), block) {
-		return int(here)
+	if here := s.index.at(p); here >= 0 && s.same(here, block) {
+		return here
 	}
 	return block
 }

@@ -16,7 +16,7 @@ func Search(ctx context.Context, sig *Signature, file io.ReaderAt, size int64, o
 	ix := newIndex(sig)
 	defer ix.release()
 	m := merger{index: ix, opts: &o, last: -1, out: emitter{emit: emit}}
-	err := scanFile(ctx, ix, file, size, &o, nil, m.merge)
+	err := scanFile(ctx, ix, file, size, []span{{0, size}}, &o, nil, m.merge)
 	if err == nil {
 		err = m.finish(size)
 	}

@@ -49,7 +49,24 @@ func sinkSearches(t testing.TB, p Params, file, basis []byte, o Options) []Op {
 	return ops
 }
 
-var directions = map[string]searchFunc{"source": sourceSearches, "sink": sinkSearches}
+// sinkLooksAhead is sinkSearches while the signature comes, a few blocks at a time.
+func sinkLooksAhead(t testing.TB, p Params, file, basis []byte, o Options) []Op {
+	t.Helper()
+	sig := sign(t, file, p)
+	s := NewBasisSearch(sig, bytes.NewReader(basis), int64(len(basis)), o)
+	for n := 1 + sig.Blocks()/9; n < sig.Blocks(); n += 1 + sig.Blocks()/9 {
+		if err := s.Ahead(context.Background(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ops []Op
+	if err := s.Finish(context.Background(), func(op Op) error { ops = append(ops, op); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return ops
+}
+
+var directions = map[string]searchFunc{"source": sourceSearches, "sink": sinkSearches, "sink ahead": sinkLooksAhead}
 
 // apply makes the new file from the ops, and fails unless they cover it once, in
 // order, joined, and with ranges that exist.
@@ -229,7 +246,11 @@ func TestTakenBlocksAreTheNewFiles(t *testing.T) {
 			copy(out[op.Off:], data)
 			return true
 		}
-		ops := sinkSearches(t, p, file, basis, o)
+		search := sinkSearches
+		if rapid.Bool().Draw(rt, "ahead") {
+			search = sinkLooksAhead
+		}
+		ops := search(t, p, file, basis, o)
 		for _, op := range ops {
 			for i := op.Off; i < op.Off+op.Len; i++ {
 				if had[i] != (op.Kind == Taken) {

@@ -1,10 +1,12 @@
 package delta
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 )
 
@@ -16,10 +18,116 @@ import (
 // Options.Whole is of the basis. Without it the search ends as soon as it has found
 // every block.
 func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size int64, o Options, emit func(Op) error) error {
-	ix := newIndex(sig)
+	return NewBasisSearch(sig, basis, size, o).Finish(ctx, emit)
+}
+
+// Tuning of looking ahead.
+const (
+	// aheadSlack is how much more of the basis is searched than what is looked for is
+	// long, since an edit may have removed something.
+	aheadSlack = 1 << 20
+
+	// What is searched ahead in vain is searched again. It may be one part in
+	// aheadLoss, and aheadLossMin bytes, some milliseconds, before that is given up.
+	aheadLoss    = 8
+	aheadLossMin = 4 << 20
+
+	// aheadSure blocks in a row are not searched again.
+	aheadSure = 8
+)
+
+// A BasisSearch is a search of a basis for a signature that is still on its way: the
+// parts of it that have come are looked for where they should be, and what was not
+// found there everywhere, once all of it is known. It is for one goroutine at a time.
+type BasisSearch struct {
+	sig   *Signature
+	basis io.ReaderAt
+	size  int64
+	opts  Options
+	src   []int64       // block -> offset in the basis, or missing
+	taken []atomic.Bool // blocks that Options.Take has had, or is offered; nil without it
+
+	// of Ahead
+	ahead  int    // blocks looked for
+	found  []span // of the basis: what was found
+	at     int64  // in the basis, behind the last block of those that were found
+	behind int64  // and in the new file
+	lost   bool   // Ahead is of no use any more
+	vain   int64  // bytes searched without finding anything
+	seen   int64  // bytes searched
+}
+
+// NewBasisSearch begins a search of the first size bytes of basis; see [SearchBasis].
+func NewBasisSearch(sig *Signature, basis io.ReaderAt, size int64, o Options) *BasisSearch {
+	s := &BasisSearch{sig: sig, basis: basis, size: size, opts: o, src: make([]int64, sig.Blocks())}
+	for i := range s.src {
+		s.src[i] = missing
+	}
+	if o.Take != nil {
+		s.taken = make([]atomic.Bool, sig.Blocks())
+	}
+	s.lost = o.InPlace || o.Whole != nil
+	return s
+}
+
+// Ahead looks for the blocks before the given one, whose sums are there, in the part of
+// the basis that follows what was found last. It may be called any number of times
+// before Finish, or never. It gives up on files that have moved too much, and heeds
+// neither InPlace nor Whole: then it does nothing.
+func (s *BasisSearch) Ahead(ctx context.Context, blocks int) error {
+	from := s.ahead
+	if s.lost || blocks <= from {
+		return nil
+	}
+	s.ahead = blocks
+	end, n := s.sig.Block(blocks - 1)
+	end += int64(n)
+	area := span{s.at, min(s.at+end-s.behind+aheadSlack, s.size)}
+	ix := newIndex(s.sig.Part(from, blocks))
 	defer ix.release()
-	f := newFinder(ix, &o)
-	err := scanFile(ctx, ix, basis, size, &o, f.show, f.merge)
+	ix.origin, _ = s.sig.Block(from)
+	f := s.finder(ix, from)
+	seen := area.off
+	err := scanFile(ctx, ix, s.basis, s.size, []span{area}, &s.opts, f.show, func(sp span, runs []run) error {
+		seen = sp.end
+		return f.merge(sp, runs)
+	})
+	if err != nil && !errors.Is(err, errAllFound) && !errors.Is(err, ErrNothingInCommon) {
+		return fmt.Errorf("search basis: %w", err)
+	}
+	s.seen += seen - area.off
+	s.vain += seen - area.off
+	for i := from; i < blocks; i++ {
+		if src := s.src[i]; src != missing {
+			off, n := s.sig.Block(i)
+			s.at, s.behind = src+int64(n), off+int64(n)
+			s.foundAt(src, s.at)
+			s.vain -= int64(n)
+		}
+	}
+	s.lost = s.vain > s.seen/aheadLoss+aheadLossMin
+	return nil
+}
+
+// foundAt notes that a part of the basis has been found.
+func (s *BasisSearch) foundAt(off, end int64) {
+	if k := len(s.found) - 1; k >= 0 && s.found[k].end == off {
+		s.found[k].end = end
+		return
+	}
+	s.found = append(s.found, span{off, end})
+}
+
+// Finish looks for what is missing, and emits the ops.
+func (s *BasisSearch) Finish(ctx context.Context, emit func(Op) error) error {
+	f := s.finder(&index{Signature: s.sig}, 0)
+	var err error
+	if f.left > 0 || len(s.src) == 0 {
+		ix := newIndex(s.sig)
+		defer ix.release()
+		f = s.finder(ix, 0)
+		err = scanFile(ctx, ix, s.basis, s.size, s.rest(), &s.opts, f.show, f.merge)
+	}
 	if err == nil || errors.Is(err, errAllFound) {
 		err = f.ops(emitter{emit: emit})
 	}
@@ -29,13 +137,34 @@ func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size in
 	return nil
 }
 
+// rest returns what of the basis nothing was found in, in order, or so little that it
+// may hide the begin of something else: one block is easily at several places of a
+// repetitive file.
+func (s *BasisSearch) rest() (parts []span) {
+	slices.SortFunc(s.found, func(a, b span) int { return cmp.Compare(a.off, b.off) })
+	off, sure := int64(0), aheadSure*int64(s.sig.params.Block)
+	for _, sp := range s.found {
+		if sp.end-sp.off < sure {
+			continue
+		}
+		if sp.off > off {
+			parts = append(parts, span{off, sp.off})
+		}
+		off = max(off, sp.end)
+	}
+	if off < s.size {
+		parts = append(parts, span{off, s.size})
+	}
+	return parts
+}
+
 // errAllFound ends a pass that cannot find more.
 var errAllFound = errors.New("all blocks found")
 
 // missing marks a block that has not been found.
 const missing = -1
 
-// finder notes where in the basis each block of the new file is.
+// finder notes where in the basis each block of an index is.
 type finder struct {
 	*index
 	opts   *Options
@@ -51,19 +180,24 @@ type finder struct {
 	taken []atomic.Bool                           // blocks that Options.Take has had, or is offered
 }
 
-func newFinder(ix *index, o *Options) *finder {
-	f := &finder{index: ix, opts: o, left: len(ix.weak), last: -1}
-	f.src = make([]int64, len(ix.weak))
-	for i := range f.src {
-		f.src[i] = missing
-	}
+// finder returns one for the blocks from number first on, of which some may be found.
+func (s *BasisSearch) finder(ix *index, first int) *finder {
+	n := ix.Blocks()
+	f := &finder{index: ix, opts: &s.opts, src: s.src[first : first+n], last: -1, any: len(s.found) > 0}
 	f.next = make([]uint32, ix.full)
 	f.found = make([]int32, ix.full)
 	for i := range f.next {
 		f.next[i], f.found[i] = uint32(i), missing
 	}
-	if o.Take != nil {
-		f.taken = make([]atomic.Bool, len(ix.weak))
+	for i, src := range f.src {
+		if src == missing {
+			f.left++
+		} else if i < ix.full {
+			f.found[f.group[i]] = int32(i)
+		}
+	}
+	if s.taken != nil {
+		f.taken = s.taken[first : first+n]
 		f.show = f.offer
 	}
 	return f
@@ -82,7 +216,7 @@ func (f *finder) offer(off int64, block int, data []byte) {
 		}
 		if n > 0 {
 			to, _ := f.Block(first)
-			if !f.opts.Take(Op{Kind: Copy, Off: to, Src: off, Len: int64(n)}, data[:n:n]) {
+			if !f.opts.Take(Op{Kind: Copy, Off: f.origin + to, Src: off, Len: int64(n)}, data[:n:n]) {
 				for i := first; i < block; i++ {
 					f.taken[i].Store(false)
 				}
@@ -119,8 +253,7 @@ func (f *finder) match(off int64, block int) {
 		f.same(next, block) && f.take(next, off) {
 		return
 	}
-	if here := off / f.block; off%f.block == 0 && here < int64(len(f.weak)) &&
-		f.same(int(here), block) && f.take(int(here), off) {
+	if here := f.at(off); here >= 0 && f.same(here, block) && f.take(here, off) {
 		return
 	}
 	if block >= f.full {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"hash"
 	"io"
+	"iter"
 	"runtime"
 	"sync"
 )
@@ -36,6 +37,11 @@ type Options struct {
 	// It is called by several goroutines at a time.
 	Take func(op Op, data []byte) bool
 
+	// Signed, if not nil, is called by Sign as it goes on, on the caller's goroutine: the
+	// first blocks of the signature have their sums, and nothing may look at the others
+	// yet. Its error ends Sign and is returned.
+	Signed func(sig *Signature, blocks int) error
+
 	span int64 // if not 0, replaces spanSize; tests make it small
 }
 
@@ -59,6 +65,7 @@ func spanSize(block int) int64 {
 type pass[T any] struct {
 	file  io.ReaderAt
 	size  int64
+	parts []span // of the file, in order: what is walked over
 	block int
 	need  int // bytes of the file that a worker wants at once
 	opts  *Options
@@ -74,7 +81,10 @@ type pass[T any] struct {
 // All goroutines have ended when it returns.
 func (p *pass[T]) run(ctx context.Context) error {
 	step := cmp.Or(p.opts.span, spanSize(p.block))
-	count := int((p.size + step - 1) / step)
+	count := 0
+	for _, r := range p.parts {
+		count += int((r.end - r.off + step - 1) / step)
+	}
 	workers := p.opts.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -95,9 +105,17 @@ func (p *pass[T]) window(ctx context.Context, whole hash.Hash) *window {
 	return newWindow(ctx, file, p.size, p.need, newTap(whole))
 }
 
-// at returns the span from off.
-func (p *pass[T]) at(off, step int64) span {
-	return span{off, min(off+step, p.size)}
+// spans cuts what is walked over into spans of step bytes at most.
+func (p *pass[T]) spans(step int64) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		for _, r := range p.parts {
+			for off := r.off; off < r.end; off += step {
+				if !yield(span{off, min(off+step, r.end)}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // sequential does everything on the caller's goroutine.
@@ -105,8 +123,7 @@ func (p *pass[T]) sequential(ctx context.Context, step int64) error {
 	w := p.window(ctx, p.opts.Whole)
 	defer w.release()
 	work := p.worker(w)
-	for off := int64(0); off < p.size; off += step {
-		s := p.at(off, step)
+	for s := range p.spans(step) {
 		var result T
 		err := w.looking(func() (err error) {
 			result, err = work(s)
@@ -152,8 +169,8 @@ func (p *pass[T]) parallel(ctx context.Context, step int64, workers int) error {
 	wg.Go(func() {
 		defer close(jobs)
 		defer close(queue)
-		for off := int64(0); off < p.size; off += step {
-			j := &job[T]{span: p.at(off, step), done: make(chan struct{})}
+		for s := range p.spans(step) {
+			j := &job[T]{span: s, done: make(chan struct{})}
 			for _, ch := range []chan *job[T]{queue, jobs} {
 				select {
 				case ch <- j:

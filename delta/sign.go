@@ -7,7 +7,7 @@ import (
 )
 
 // Sign returns the signature of the first size bytes of file. Of the options it
-// heeds Workers and Whole. It returns ErrTruncated if the file is
+// heeds Workers, Whole and Signed. It returns ErrTruncated if the file is
 // shorter, and file's own errors.
 func Sign(ctx context.Context, file io.ReaderAt, size int64, p Params, o Options) (*Signature, error) {
 	blocks, err := p.blocks(size)
@@ -21,15 +21,25 @@ func Sign(ctx context.Context, file io.ReaderAt, size int64, p Params, o Options
 		strong: make([]byte, blocks*p.StrongLen),
 	}
 	walk := pass[struct{}]{
-		file: file, size: size, block: p.Block, need: 2 * p.Block, opts: &o,
+		file: file, size: size, parts: []span{{0, size}}, block: p.Block, need: 2 * p.Block, opts: &o,
 		worker: func(w *window) func(span) (struct{}, error) {
 			s := signer{sig: sig, strong: newStrong(p), window: w}
 			return func(sp span) (struct{}, error) { return struct{}{}, s.span(sp) }
 		},
-		merge: func(span, struct{}) error { return nil },
+		merge: func(sp span, _ struct{}) error {
+			if o.Signed == nil {
+				return nil
+			}
+			return o.Signed(sig, int((sp.end+int64(p.Block)-1)/int64(p.Block)))
+		},
 	}
 	if err := walk.run(ctx); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
+	}
+	if size == 0 && o.Signed != nil {
+		if err := o.Signed(sig, 0); err != nil {
+			return nil, fmt.Errorf("sign: %w", err)
+		}
 	}
 	return sig, nil
 }

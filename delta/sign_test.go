@@ -117,6 +117,13 @@ func TestPassesReportBadFiles(t *testing.T) {
 		"search basis": func(ctx context.Context, r io.ReaderAt, o Options) error {
 			return SearchBasis(ctx, sig, r, spanFile, o, ignore)
 		},
+		"search basis ahead": func(ctx context.Context, r io.ReaderAt, o Options) error {
+			s := NewBasisSearch(sig, r, spanFile, o)
+			if err := s.Ahead(ctx, sig.Blocks()/2); err != nil {
+				return err
+			}
+			return s.Finish(ctx, ignore)
+		},
 	}
 	for name, pass := range passes {
 		for _, workers := range []int{1, 2, 8} {

@@ -53,6 +53,63 @@ func TestSignatureSurvivesEncoding(t *testing.T) {
 	}
 }
 
+// TestSignatureComesInPieces decodes a signature of several groups that is cut into
+// pieces of any length, and uses what has come.
+func TestSignatureComesInPieces(t *testing.T) {
+	p := Params{Block: MinBlock, Strong: MD5, StrongLen: 3}
+	size := int64(2*Group*MinBlock + 100)
+	want := sign(t, randomBytes(1, int(size)), p)
+	data, _ := want.AppendBinary(nil)
+	if got := append(want.AppendGroups(nil, 0, Group), want.AppendGroups(nil, Group, want.Blocks())...); !bytes.Equal(got, data) {
+		t.Error("the groups are not the encoding")
+	}
+	for _, step := range []int{1, 23, 24, 25, 1000, Group * 7, len(data) - 1, len(data)} {
+		d, err := NewDecoder(p, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for off := 0; off < len(data); off += step {
+			if d.Complete() {
+				t.Fatalf("complete after %d of %d bytes", off, len(data))
+			}
+			if n, err := d.Write(data[off:min(off+step, len(data))]); n != min(step, len(data)-off) || err != nil {
+				t.Fatalf("%d bytes at %d: %d, %v", step, off, n, err)
+			}
+			if n := d.Blocks(); n > 0 && !bytes.Equal(d.Signature().Strong(n-1), want.Strong(n-1)) {
+				t.Fatalf("block %d is not there when it is said to be", n-1)
+			}
+		}
+		if got, _ := d.Signature().AppendBinary(nil); !d.Complete() || !bytes.Equal(got, data) {
+			t.Errorf("pieces of %d: complete %v, or another signature", step, d.Complete())
+		}
+		if _, err := d.Write([]byte{0}); !errors.Is(err, ErrSignature) {
+			t.Errorf("a byte behind the end: %v", err)
+		}
+	}
+	for name, other := range map[string]*Decoder{
+		"size":   {sig: &Signature{params: p, size: size - 1, weak: want.weak, strong: want.strong}},
+		"params": {sig: &Signature{params: Params{Block: MinBlock, Strong: MD5, StrongLen: 4}, size: size, weak: want.weak}},
+	} {
+		if _, err := other.Write(data); !errors.Is(err, ErrSignature) {
+			t.Errorf("a signature of another %s: %v", name, err)
+		}
+	}
+}
+
+// TestPartIsOfItsBlocks holds parts of a signature against signatures of parts.
+func TestPartIsOfItsBlocks(t *testing.T) {
+	p := Params{Block: 100, Strong: XXH3128, StrongLen: 16}
+	data := randomBytes(1, 1050)
+	sig := sign(t, data, p)
+	for _, r := range [][2]int{{0, 0}, {0, 11}, {3, 5}, {5, 11}, {10, 11}} {
+		got, _ := sig.Part(r[0], r[1]).AppendBinary(nil)
+		want, _ := sign(t, data[100*r[0]:min(100*r[1], len(data))], p).AppendBinary(nil)
+		if !bytes.Equal(got, want) {
+			t.Errorf("blocks %d to %d: %x, want %x", r[0], r[1], got, want)
+		}
+	}
+}
+
 // TestEncodingIsPinned fails if the layout changes without its version.
 func TestEncodingIsPinned(t *testing.T) {
 	sig, err := NewSignature(Params{Block: 0x100, Strong: MD5, StrongLen: 2, Seed: -2, SeedFirst: true}, 0x101,
@@ -61,7 +118,7 @@ func TestEncodingIsPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, _ := sig.AppendBinary(nil)
-	want := []byte{1, 4, 2, 1, 0xfe, 0xff, 0xff, 0xff, 0, 1, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0,
+	want := []byte{2, 4, 2, 1, 0xfe, 0xff, 0xff, 0xff, 0, 1, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0,
 		1, 2, 3, 4, 5, 6, 7, 8, 0xa, 0xb, 0xc, 0xd}
 	if !bytes.Equal(got, want) {
 		t.Errorf("encoded as\n%x, want\n%x", got, want)
@@ -134,6 +191,18 @@ func FuzzParseSignature(f *testing.F) {
 			t.Fatalf("%x parses but encodes as %x, %v", data, again, err)
 		}
 		newIndex(sig).release()
+		d, err := NewDecoder(sig.Params(), sig.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range data {
+			if _, err := d.Write([]byte{b}); err != nil {
+				t.Fatalf("%x parses, but not in pieces: %v", data, err)
+			}
+		}
+		if again, _ := d.Signature().AppendBinary(nil); !d.Complete() || !bytes.Equal(again, data) {
+			t.Fatalf("%x is another signature in pieces: %x", data, again)
+		}
 	})
 }
 

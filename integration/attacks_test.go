@@ -161,6 +161,15 @@ var sourceAttacks = []attack{
 	{name: "signature that is garbage", play: comparing(frame{typ: typeSums, payload: bytes.Repeat([]byte{0xff}, 1000)})},
 	{name: "signature that is empty", play: comparing(frame{typ: typeEnd})},
 	{name: "signature of 100 MiB", play: comparing(slices.Repeat([]frame{{typ: typeSums, payload: make([]byte, 1<<20)}}, 100)...)},
+	{name: "signature of another file", play: signing(sumsOf(2*sumsGroup + 1))},
+	{name: "signature that is cut short", play: signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeEnd})},
+	{name: "signature that stops", play: func(p *rawPeer) { signing(sumsOf(2*sumsGroup), groupOfSums)(p); stopsHere(p) }},
+	{name: "signature that goes on behind its end", play: signing(sumsOf(2*sumsGroup), groupOfSums, groupOfSums, groupOfSums)},
+	{name: "signature that goes on behind a failure", play: signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeFailed, status: 4}, groupOfSums)},
+	{name: "signature that fails", exits: []int{23}, play: func(p *rawPeer) {
+		signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeFailed, status: 4}, frame{typ: typeEnd})(p)
+		toTheEnd(p, func(frame) {})
+	}},
 	{name: "COPY from beyond the basis", play: comparing(copyFrame(0, basisSize, 1<<40))},
 	{name: "COPY from 2^63-1", play: comparing(copyFrame(0, basisSize, 1<<63-1))},
 	{name: "COPY from 2^63", play: comparing(copyFrame(0, basisSize, 1<<63))},
@@ -180,6 +189,34 @@ func comparing(frames ...frame) func(p *rawPeer) {
 	return func(p *rawPeer) {
 		listing(entry{name: "basis", mode: file, size: basisSize + 1})(p)
 		id := p.await(typeSign, typeDelta, typeRead).id
+		for _, f := range frames {
+			f.id = id
+			p.frame(f)
+		}
+	}
+}
+
+// sumsGroup is how many blocks come together in a signature.
+const sumsGroup = 2048
+
+// groupOfSums is that many sums, all 0.
+var groupOfSums = frame{typ: typeSums, payload: make([]byte, sumsGroup*(4+digestSize))}
+
+// sumsOf is the header of the signature of a file of so many blocks of 2 KiB.
+func sumsOf(blocks int) frame {
+	le := binary.LittleEndian
+	b := []byte{2, 0, digestSize, 0, 0, 0, 0, 0}
+	b = le.AppendUint32(b, 2048)
+	b = le.AppendUint32(b, uint32(blocks))
+	return frame{typ: typeSums, payload: le.AppendUint64(b, uint64(blocks)*2048)}
+}
+
+// signing lists the file that the sink has, as one with two groups of blocks, and
+// answers the SIGN.
+func signing(frames ...frame) func(p *rawPeer) {
+	return func(p *rawPeer) {
+		listing(entry{name: "basis", mode: file, size: 2 * sumsGroup * 2048})(p)
+		id := p.await(typeSign).id
 		for _, f := range frames {
 			f.id = id
 			p.frame(f)

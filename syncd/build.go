@@ -134,8 +134,11 @@ func (k *sink) checkCopies(j *job, copies []delta.Op) {
 	j.bad = append(j.bad, b.bad...)
 }
 
-// abandon ends a builder whose file is not wanted any more.
+// abandon ends a builder and a taker whose file is not wanted any more.
 func (j *job) abandon() {
+	if j.search != nil {
+		j.search.taker.end(j)
+	}
 	if b := j.builder; b != nil {
 		b.stop.Store(true)
 		b.end()

@@ -66,6 +66,10 @@ func (k *sink) quiet() bool {
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
+	if j.phase == asking && j.search.begun {
+		k.toSearch(j) // the worker may be at it
+		return
+	}
 	if j.stale && j.fail == nil {
 		j.fail = &native.Failure{Status: native.StatusChanged}
 	}
@@ -94,8 +98,7 @@ func (k *sink) end(j *job) {
 			return
 		}
 	case j.phase == asking:
-		j.phase = searching
-		k.toWorker(j)
+		k.toSearch(j)
 		return
 	case len(j.rest) > 0:
 		j.bad, j.rest, j.phase = append(j.bad, j.rest...), nil, fetching

@@ -3,7 +3,6 @@ package syncd
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"slices"
 
@@ -61,19 +60,6 @@ func (k *sink) startDelta(j *job) error {
 	return k.askSign(j)
 }
 
-// askSign asks for the signature of the source's file.
-func (k *sink) askSign(j *job) error {
-	p := k.params(j.entry.Size)
-	n, err := delta.EncodedLen(p, j.entry.Size)
-	if err != nil {
-		panic("syncd: deltaPays let a file pass that has no signature: " + err.Error())
-	}
-	k.ids++
-	j.phase, j.sigLen = asking, int(n)
-	req := &native.Sign{ID: k.ids, File: j.request(), Block: uint32(p.Block), Again: j.tries > 0}
-	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, n)
-}
-
 // askDelta sends the signature of the basis and asks for ops.
 func (k *sink) askDelta(j *job) error {
 	k.ids++
@@ -88,26 +74,10 @@ func (k *sink) freeSig(j *job) {
 	defer k.mu.Unlock()
 	if j.sigLen > 0 {
 		k.sigs -= int64(j.sigLen)
-		j.sigLen, j.sig, j.signed, j.came = 0, nil, nil, nil
+		j.sigLen, j.sig, j.signed, j.came, j.search = 0, nil, nil, nil, nil
 		k.cond.Signal()
 		k.workCond.Signal()
 	}
-}
-
-// onSums takes a piece of a signature.
-func (k *stream) onSums(id uint32, payload []byte) error {
-	j, err := k.current(id, 0)
-	if err != nil {
-		return err
-	}
-	if j.phase != asking {
-		return unasked("sums", id)
-	}
-	if len(j.sig)+len(payload) > j.sigLen {
-		return unasked("more sums than the file has", id)
-	}
-	j.sig = append(j.sig, payload...)
-	return nil
 }
 
 // onCopy takes a range of the new file from the basis.
@@ -162,10 +132,12 @@ func (k *sink) endWork() {
 // one job at a time, each on all cores, until there will be no more.
 func (k *sink) workAll(ctx context.Context) {
 	for {
-		j, aborted := k.nextWork()
+		j, ahead, aborted := k.nextWork()
 		switch {
 		case j == nil:
 			return
+		case ahead > 0:
+			k.searchAhead(ctx, j, ahead)
 		case aborted:
 			k.discard(j)
 		case j.phase == comparing:
@@ -190,16 +162,17 @@ func (k *sink) workAll(ctx context.Context) {
 }
 
 // nextWork waits for the next job that the worker can do, nil if there will be none.
+// Of one whose signature is on its way, ahead is how many blocks can be looked for.
 // One that is to be signed has to wait for room for its signature. Those behind it that
 // need none may make some; those that need some too wait, or a long one would wait for
 // ever.
-func (k *sink) nextWork() (j *job, aborted bool) {
+func (k *sink) nextWork() (j *job, ahead int, aborted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for {
 		full := false
 		i := slices.IndexFunc(k.work, func(j *job) bool {
-			if k.err != nil || j.phase != signing {
+			if k.err != nil || j.isAhead() || j.phase != signing {
 				return true
 			}
 			full = full || !k.sigRoom(k.signLen(j))
@@ -209,13 +182,20 @@ func (k *sink) nextWork() (j *job, aborted bool) {
 		case i >= 0:
 			j = k.work[i]
 			k.work = slices.Delete(k.work, i, i+1)
-			if j.phase == signing {
+			switch {
+			case j.isAhead():
+				j.search.queued = false
+				if k.err != nil {
+					continue // it is the receiver's
+				}
+				return j, j.search.ready, false
+			case j.phase == signing:
 				j.sigLen = int(k.signLen(j))
 				k.sigs += int64(j.sigLen)
 			}
-			return j, k.err != nil
+			return j, 0, k.err != nil
 		case len(k.work) == 0 && k.workDone:
-			return nil, false
+			return nil, 0, false
 		}
 		k.workCond.Wait()
 	}
@@ -262,62 +242,6 @@ func (k *sink) fetchWhole(j *job) {
 	k.discard(j)
 	j.phase = fetching
 	k.retry(j)
-}
-
-// searchBasis finds what is there of the source's file, copies it, and asks for
-// the rest.
-func (k *sink) searchBasis(ctx context.Context, j *job) {
-	sig, err := delta.ParseSignature(j.sig)
-	if err == nil && (sig.Size() != j.entry.Size || sig.Params() != k.params(j.entry.Size)) {
-		err = fmt.Errorf("a signature of something else")
-	}
-	if err != nil {
-		k.abort(fmt.Errorf("%w: %w", native.ErrProtocol, err))
-		k.discard(j)
-		return
-	}
-	j.sig, j.signed = nil, sig
-	var missing []native.Range
-	o := delta.Options{GiveUp: giveUp}
-	if !j.assemble {
-		j.steady = steadyFrom(j.basis)
-	}
-	t := k.newTaker(j)
-	if t != nil {
-		o.Take = t.take
-	}
-	err = delta.SearchBasis(ctx, sig, countedFile{j.basis, k.stats}, j.size, o, func(op delta.Op) error {
-		switch op.Kind {
-		case delta.Copy:
-			k.copyBasis(j, op)
-		case delta.Literal:
-			missing = append(missing, native.Range{Off: op.Off, N: op.Len})
-		case delta.Taken:
-			j.taken = true
-		}
-		return j.err
-	})
-	k.built(j)
-	t.end(j)
-	if err == nil {
-		k.stats.Matched.Add(t.matched())
-	}
-	switch {
-	case j.err != nil:
-		k.tasks <- task{job: j}
-		return
-	case err != nil || !j.mixed && !j.taken:
-		// It changed, can't be read, or has nothing in common.
-		k.fetchWhole(j)
-		return
-	}
-	j.phase = fetching
-	k.keepCopies(j)
-	if j.bad = mergeRanges(append(missing, j.bad...)); len(j.bad) > 0 && j.err == nil {
-		k.retry(j)
-		return
-	}
-	k.tasks <- task{job: j}
 }
 
 // mergeRanges sorts ranges, and joins those that touch.

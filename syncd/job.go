@@ -53,16 +53,17 @@ type job struct {
 	// of a delta
 	basis    *tree.File
 	size     int64    // of the basis, as far as it is used
-	sig      []byte   // of the source's file while searching, of the basis for a DELTA
-	sigLen   int      // its length when it is complete
+	sig      []byte   // of the basis, for a DELTA
+	sigLen   int      // what the signature counts in sink.sigs
 	replaces bool     // basis is the file that stands in the place of the new one
 	builder  *builder // copies from it
 	mixed    bool     // bytes of the basis are in it, and are not checked yet
 	taken    bool     // likewise, but they are
 
-	// signed is the same signature, decoded: what copies are checked against. Both
-	// count in sink.sigs, by sigLen.
+	// signed is what copies are checked against: the basis's signature on a push, the
+	// source's file's on a pull.
 	signed *delta.Signature
+	search *search  // for its blocks, on a pull
 	steady *steady  // the basis since that was made or searched for, or nil
 	came   *checker // of what comes from the source, by its own signature
 	stale  bool     // it is not what that says: the file changed, and nobody saw it
@@ -217,6 +218,7 @@ func (j *job) bytes() int64 {
 // left behind, which the next run removes.
 func (j *job) drop() (err error) {
 	j.abandon()
+	j.search = nil
 	if j.basis != nil {
 		j.basis.Close()
 	}

@@ -117,11 +117,9 @@ func (l *local) file(k *stream, r *native.Read, index uint32) error {
 
 // sign answers for the signature of one file.
 func (l *local) sign(k *stream, r *native.Sign) error {
-	sig, err := l.s.sign(context.Background(), r)
-	if err != nil {
-		err = k.onFailed(r.ID, 0, failure(err))
-	} else {
-		err = k.onSums(r.ID, sig)
+	failed, err := l.s.sign(context.Background(), r, func(piece []byte) error { return k.onSums(r.ID, piece) })
+	if failed != nil {
+		err = k.onFailed(r.ID, 0, failure(failed))
 	}
 	if err != nil {
 		return err

@@ -12,11 +12,12 @@ import (
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
-// sign makes the signature of a file.
-func (s *source) sign(ctx context.Context, r *native.Sign) (sig []byte, err error) {
-	f, err := s.openFile(r.File.Path, r.File.Version)
-	if err != nil {
-		return nil, err
+// sign makes the signature of a file, and calls send with its encoding, in pieces, as it
+// goes on. What it returns in failed is wrong with the file; err is send's error.
+func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byte) error) (failed, err error) {
+	f, failed := s.openFile(r.File.Path, r.File.Version)
+	if failed != nil {
+		return failed, nil
 	}
 	defer f.Close()
 	size := r.File.Version.Size
@@ -26,28 +27,44 @@ func (s *source) sign(ctx context.Context, r *native.Sign) (sig []byte, err erro
 	}
 	n, err := delta.EncodedLen(p, size)
 	if err != nil || n > native.MaxSignature {
-		return nil, fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size)
+		return fmt.Errorf("no signature in blocks of %d for a file of %d bytes", p.Block, size), nil
 	}
 	key, keep := s.sumKey(r.File.Path, r.File.Version)
 	key.Block = p.Block
 	if keep && !r.Again {
 		// One of another length is of a version of this program with other sums.
-		if sig = s.sums.Get(key); int64(len(sig)) == n {
-			return sig, nil
+		if sig := s.sums.Get(key); int64(len(sig)) == n {
+			return nil, send(sig)
 		}
 	}
-	signed, err := delta.Sign(ctx, mappedFile{countedFile{f, s.stats}}, size, p, delta.Options{})
-	if err == nil && unchanged(f, r.File.Version) != native.StatusOK {
-		err = errChanged
-	}
-	if err != nil {
-		return nil, asChange(f, r.File.Version, err)
-	}
-	sig, err = signed.AppendBinary(nil)
-	if keep && err == nil {
+	sig := make([]byte, 0, n)
+	signed := 0
+	o := delta.Options{Signed: func(so *delta.Signature, blocks int) error {
+		switch {
+		case blocks < so.Blocks():
+			if blocks -= blocks % delta.Group; blocks == signed {
+				return nil
+			}
+		case unchanged(f, r.File.Version) != native.StatusOK:
+			return errChanged
+		}
+		was := len(sig)
+		sig, signed = so.AppendGroups(sig, signed, blocks), blocks
+		err = send(sig[was:])
+		return err
+	}}
+	_, failed = delta.Sign(ctx, mappedFile{countedFile{f, s.stats}}, size, p, o)
+	switch {
+	case err != nil:
+		return nil, err
+	case failed != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case failed != nil:
+		return asChange(f, r.File.Version, failed), nil
+	case keep:
 		s.sums.Put(key, sig)
 	}
-	return sig, err
+	return nil, nil
 }
 
 // asChange says of an error in reading f that the file changed, if it did.
@@ -59,11 +76,14 @@ func asChange(f *tree.File, want wire.Version, err error) error {
 }
 
 func (s *source) answerSign(ctx context.Context, a *native.Answerer, r *native.Sign) error {
-	sig, err := s.sign(ctx, r)
-	if err != nil {
-		err = a.Failed(r.ID, 0, failure(err))
-	} else {
-		err = a.Sums(r.ID, sig)
+	failed, err := s.sign(ctx, r, func(piece []byte) error {
+		if err := a.Sums(r.ID, piece); err != nil {
+			return err
+		}
+		return a.Flush() // the sink begins with what it has
+	})
+	if failed != nil {
+		err = a.Failed(r.ID, 0, failure(failed))
 	}
 	if err != nil {
 		return err

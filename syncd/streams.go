@@ -137,6 +137,11 @@ func (k *sink) sayBye() error {
 func (k *sink) askAgain(j *job) {
 	k.reach(j)
 	j.plain = false
+	if j.phase == asking && j.search.begun {
+		j.search.broken = true
+		k.toSearch(j) // the worker may be at it
+		return
+	}
 	if j.phase != fetching {
 		k.freeSig(j)
 	}
@@ -145,7 +150,6 @@ func (k *sink) askAgain(j *job) {
 		k.tasks <- task{job: j}
 		return
 	case j.phase == asking:
-		j.sig = nil
 	case j.phase == merging:
 		k.restart(j)
 		return
@@ -168,14 +172,20 @@ func (k *sink) askAgain(j *job) {
 	k.retry(j)
 }
 
-// restart begins the delta of a push anew: the signature of the basis is gone.
+// restart begins a delta anew: its signature is gone.
 func (k *sink) restart(j *job) {
 	j.abandon()
 	basis, replaces := j.basis, j.replaces
 	j.basis = nil
 	k.dropped(j.path(), j.drop())
-	j.basis, j.replaces, j.assemble, j.phase = basis, replaces, k.inPlace(j), signing
-	k.toWorker(j)
+	j.basis, j.replaces, j.assemble = basis, replaces, k.inPlace(j)
+	if k.push {
+		j.phase = signing
+		k.toWorker(j)
+		return
+	}
+	j.phase = asking
+	k.retry(j)
 }
 
 // primary is the stream that listings go on, nil if none is alive. k.mu is held.

@@ -10,9 +10,9 @@ import (
 
 // Tuning of a sweeper.
 const (
-	// sweepLag is how many bytes behind the copies the pages of a basis are let
-	// go: a worker may be that far behind another.
-	sweepLag = 32 << 20
+	// sweepUnit is how many bytes are copied before their pages of the basis are let
+	// go, together: workers are some MiB apart from each other.
+	sweepUnit = 32 << 20
 
 	// sweepQueue is how many writes wait for the disk before the workers do.
 	sweepQueue = 1024
@@ -26,6 +26,7 @@ const (
 // sweeper does nothing.
 type sweeper struct {
 	file, basis *tree.File
+	edge        int64 // bytes at the ends of a copy whose pages stay: see letGo
 	queue       chan written
 	done        sync.WaitGroup
 }
@@ -40,7 +41,7 @@ func (k *sink) sweep(j *job) *sweeper {
 	if !j.replaces || j.inplace || k.fsync == FsyncNone && k.copier.Shares(j.file, j.basis) > 0 {
 		return nil
 	}
-	s := &sweeper{file: j.file, basis: j.basis, queue: make(chan written, sweepQueue)}
+	s := &sweeper{file: j.file, basis: j.basis, edge: 2 * int64(k.params(max(j.size, j.entry.Size)).Block), queue: make(chan written, sweepQueue)}
 	s.done.Go(s.run)
 	return s
 }
@@ -61,7 +62,8 @@ func (s *sweeper) end() {
 }
 
 func (s *sweeper) run() {
-	let := int64(0)
+	var copied []written // whose pages are to be let go
+	n := int64(0)
 	for w := range s.queue {
 		ws := []written{w}
 		for range len(s.queue) { // the disk likes what is long
@@ -74,10 +76,26 @@ func (s *sweeper) run() {
 				end += ws[i].n
 			}
 			_ = tree.StartWriting(s.file, off, end-off)
+			n += end - off
 		}
-		if behind := w.src - sweepLag; behind > let {
-			_ = tree.LetGo(s.basis, let, behind-let)
-			let = behind
+		if copied = append(copied, ws...); n >= sweepUnit {
+			s.letGo(copied)
+			copied, n = copied[:0], 0
+		}
+	}
+}
+
+// letGo lets pages of the basis go that were copied. What lies between them is searched
+// again, once all is known of the new file, along with a block at its end.
+func (s *sweeper) letGo(copied []written) {
+	slices.SortFunc(copied, func(a, b written) int { return cmp.Compare(a.src, b.src) })
+	for i := 0; i < len(copied); {
+		off, end := copied[i].src, copied[i].src
+		for ; i < len(copied) && copied[i].src <= end; i++ {
+			end = max(end, copied[i].src+copied[i].n)
+		}
+		if n := end - off - 2*s.edge; n > 0 {
+			_ = tree.LetGo(s.basis, off+s.edge, n)
 		}
 	}
 }

@@ -50,12 +50,14 @@ func (k *sink) newTaker(j *job) *taker {
 	return t
 }
 
-// end ends a taker, when the search has, and gives the job what it noticed.
+// end ends a taker, when the search has or will not be, and gives the job what it
+// noticed. It may have ended already.
 func (t *taker) end(j *job) {
 	if t == nil {
 		return
 	}
 	t.behind.end()
+	t.behind = nil
 	j.holes, j.allocated = j.holes || t.holes, j.allocated || t.allocated
 	if j.err == nil {
 		j.err = t.err

@@ -18,7 +18,7 @@ import (
 
 // format names what the records look like and how they are found. A file of
 // another format is made anew.
-const format = "syncd sums 1"
+const format = "syncd sums 2"
 
 // The bucket that describes the file, and its keys. Every other bucket is a
 // generation of records, named by its number, big-endian.

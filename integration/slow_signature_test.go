@@ -1,0 +1,70 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestSignatureComesSlowly pulls a changed file whose signature takes about a second on
+// the line. The new file is begun meanwhile; and where the connection breaks then, the
+// others go on, or nothing is lost.
+func TestSignatureComesSlowly(t *testing.T) {
+	const size, rate = 32 << 20, 1 << 20
+	const length = size / 700 * 20 // of the signature
+	for _, c := range []struct {
+		name    string
+		streams string
+		code    int
+		harm    func(k *link)
+		options []string
+	}{
+		{name: "and comes", streams: "1"},
+		{name: "and comes, for an update in place", streams: "1", options: []string{"--inplace"}},
+		{name: "and breaks", streams: "1", code: 12, harm: (*link).breakIt},
+		{name: "and one of two breaks", streams: "2", harm: (*link).breakIt},
+		{name: "and one of two stalls", streams: "2", harm: (*link).stall},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBroken(t, "pull", size)
+			file := filepath.Join(b.dst, "big")
+			editFile(t, filepath.Join(b.src, "big"), file, 10)
+			was, err := os.ReadFile(file)
+			check(t, err)
+			_, relay, args := throttled(b, rate)
+			args = append(args, "--block-size=700", "--streams="+c.streams, "--timeout=2")
+			_, wait := begin(t, syncArgs(append(args, c.options...)...)...)
+			eventually(t, "the signature is on its way", func() bool { return relay.bytes() > length/3 })
+			names, err := os.ReadDir(b.dst)
+			check(t, err)
+			if moved := relay.bytes(); moved < length && len(names) < 2 && c.options == nil {
+				t.Errorf("nothing has been begun when %d bytes have come", moved)
+			}
+			if c.harm != nil {
+				busiest := relay.all()[0]
+				for _, k := range relay.all() {
+					if k.bytes.Load() > busiest.bytes.Load() {
+						busiest = k
+					}
+				}
+				c.harm(busiest)
+			}
+			r := wait()
+			wantExit(t, r, c.code)
+			noStagingNames(t, b.dst)
+			if c.code != 0 {
+				now, err := os.ReadFile(file)
+				check(t, err)
+				if string(now) != string(was) {
+					t.Error("the file that was there is another one")
+				}
+				return
+			}
+			judge(t, b.src, b.dst)
+			if s := lastStats(t, r.stdout); s.LiteralBytes > 1<<20 || s.Redone > 0 {
+				t.Errorf("%d bytes of literals, %d ranges again", s.LiteralBytes, s.Redone)
+			}
+		})
+	}
+}
