@@ -12,11 +12,14 @@
 //     [StockStrongLen].
 //  2. [Sign] reads one file and makes its [Signature], which travels as
 //     [Signature.AppendBinary] and [ParseSignature], or as a dialect likes, through
-//     its accessors and [NewSignature].
+//     its accessors and [NewSignature]. Or it travels while it is made: Options.Signed
+//     says how much of it there is, [Signature.AppendGroups] encodes that, and a
+//     [Decoder] takes it in pieces.
 //  3. The side that has the other file searches it: [Search] if that is the new
 //     file and the signature the basis's (the source searches), [SearchBasis] if
-//     it is the other way round (the sink searches). Both emit the same: ops, which
-//     say of each range of the new file where it is.
+//     it is the other way round (the sink searches); a [BasisSearch] begins while the
+//     signature still comes. They emit the same: ops, which say of each range of the
+//     new file where it is.
 //
 // # How a search works
 //
@@ -34,6 +37,12 @@
 //
 // SearchBasis offers what it finds to Options.Take at once, while the bytes are in
 // the processor's cache.
+//
+// A BasisSearch looks ahead (searchbasis.go): for a part of the signature that has come
+// it searches the part of the basis behind what was found last, by an index of that
+// part alone. When all has come it searches what lies between, for whatever is missing.
+// Most files have not moved by more than a MiB, and nearly all of them is found ahead;
+// where much is searched in vain it waits for the whole signature.
 //
 // The spans' matches are merged in order (search.go, searchbasis.go), on the
 // caller's goroutine: where they overlap at a seam the earlier one wins, and among

@@ -10,7 +10,8 @@
 //	                        does not
 //	source, view            what a source shows, and its answers
 //	sink, node, job         what a sink does: plan, receive, check, work, commit
-//	taker, builder, checker how a file is put together of its basis, and verified
+//	search, taker           finding the source's blocks in a basis, on a pull
+//	builder, checker        how a file is put together of its basis, and verified
 //	steady, sweeper         what is known of a basis meanwhile, and what becomes of it
 //	select.go, backup       which entries it passes over; what becomes of the old ones
 //	journal, resume.go      what a broken run has got of a file, for the next one
