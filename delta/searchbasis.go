@@ -13,7 +13,8 @@ import (
 // SearchBasis finds the blocks of a new file, given by its signature, in the
 // first size bytes of basis: the sink searches. It calls emit with the ops that
 // make the new file, in order, once the basis is read; emit's error ends it and
-// is returned. Options.Take gets what is found before. It needs some 30 bytes for each block of the signature.
+// is returned. Options.Take gets what is found before. It needs some 50 bytes for each
+// block of the signature.
 //
 // Options.Whole is of the basis. Without it the search ends as soon as it has found
 // every block.
@@ -23,9 +24,11 @@ func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size in
 
 // Tuning of looking ahead.
 const (
-	// aheadSlack is how much more of the basis is searched than what is looked for is
-	// long, since an edit may have removed something.
+	// What is looked for may lie further back than it should, by what an edit has
+	// removed: so much more of the basis is searched, and no more than one part in
+	// aheadShare of it.
 	aheadSlack = 1 << 20
+	aheadShare = 8
 
 	// What is searched ahead in vain is searched again. It may be one part in
 	// aheadLoss, and aheadLossMin bytes, some milliseconds, before that is given up.
@@ -72,39 +75,45 @@ func NewBasisSearch(sig *Signature, basis io.ReaderAt, size int64, o Options) *B
 
 // Ahead looks for the blocks before the given one, whose sums are there, in the part of
 // the basis that follows what was found last. It may be called any number of times
-// before Finish, or never. It gives up on files that have moved too much, and heeds
-// neither InPlace nor Whole: then it does nothing.
+// before Finish, or never. It gives up on files that have moved too much. With InPlace or
+// Whole it does nothing.
 func (s *BasisSearch) Ahead(ctx context.Context, blocks int) error {
-	from := s.ahead
+	// A scanner finds a short last block behind the one before.
+	from, blocks := s.ahead, min(blocks, s.sig.Blocks()-2)
 	if s.lost || blocks <= from {
 		return nil
 	}
 	s.ahead = blocks
-	end, n := s.sig.Block(blocks - 1)
-	end += int64(n)
-	area := span{s.at, min(s.at+end-s.behind+aheadSlack, s.size)}
+	end := s.at + int64(blocks)*int64(s.sig.params.Block) - s.behind
+	slack := end + min(aheadSlack, (end-s.at)/aheadShare)
+	area := []span{{s.at, min(end, s.size)}, {min(end, s.size), min(slack, s.size)}}
 	ix := newIndex(s.sig.Part(from, blocks))
 	defer ix.release()
 	ix.origin, _ = s.sig.Block(from)
 	f := s.finder(ix, from)
-	seen := area.off
-	err := scanFile(ctx, ix, s.basis, s.size, []span{area}, &s.opts, f.show, func(sp span, runs []run) error {
+	begin, seen := s.at, s.at
+	err := scanFile(ctx, ix, s.basis, s.size, area, &s.opts, f.show, func(sp span, runs []run) error {
 		seen = sp.end
 		return f.merge(sp, runs)
 	})
 	if err != nil && !errors.Is(err, errAllFound) && !errors.Is(err, ErrNothingInCommon) {
 		return fmt.Errorf("search basis: %w", err)
 	}
-	s.seen += seen - area.off
-	s.vain += seen - area.off
+	last := begin
 	for i := from; i < blocks; i++ {
 		if src := s.src[i]; src != missing {
 			off, n := s.sig.Block(i)
 			s.at, s.behind = src+int64(n), off+int64(n)
 			s.foundAt(src, s.at)
 			s.vain -= int64(n)
+			last = max(last, s.at)
 		}
 	}
+	if last > begin {
+		seen = last // the next time begins there
+	}
+	s.seen += seen - begin
+	s.vain += seen - begin
 	s.lost = s.vain > s.seen/aheadLoss+aheadLossMin
 	return nil
 }

@@ -166,6 +166,17 @@ var sourceAttacks = []attack{
 	{name: "signature that stops", play: func(p *rawPeer) { signing(sumsOf(2*sumsGroup), groupOfSums)(p); stopsHere(p) }},
 	{name: "signature that goes on behind its end", play: signing(sumsOf(2*sumsGroup), groupOfSums, groupOfSums, groupOfSums)},
 	{name: "signature that goes on behind a failure", play: signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeFailed, status: 4}, groupOfSums)},
+	{name: "content within a signature", play: signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeData, n: 10})},
+	{name: "hole within a signature", play: signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeHole, n: 10})},
+	{name: "compressed content within a signature", play: signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typePacked, n: 10, payload: tenBytes})},
+	{name: "file that is gone when it is to be signed", exits: []int{24}, play: func(p *rawPeer) {
+		signing(frame{typ: typeFailed, status: 2}, frame{typ: typeEnd})(p)
+		toTheEnd(p, func(f frame) {
+			if f.typ == typeList {
+				p.frame(frame{typ: typeFailed, id: f.id, status: 3})
+			}
+		})
+	}},
 	{name: "signature that fails", exits: []int{23}, play: func(p *rawPeer) {
 		signing(sumsOf(2*sumsGroup), groupOfSums, frame{typ: typeFailed, status: 4}, frame{typ: typeEnd})(p)
 		toTheEnd(p, func(frame) {})

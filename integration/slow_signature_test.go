@@ -12,6 +12,7 @@ import (
 func TestSignatureComesSlowly(t *testing.T) {
 	const size, rate = 32 << 20, 1 << 20
 	const length = size / 700 * 20 // of the signature
+	const inPlace = "and comes, for an update in place"
 	for _, c := range []struct {
 		name    string
 		streams string
@@ -20,8 +21,10 @@ func TestSignatureComesSlowly(t *testing.T) {
 		options []string
 	}{
 		{name: "and comes", streams: "1"},
-		{name: "and comes, for an update in place", streams: "1", options: []string{"--inplace"}},
+		{name: inPlace, streams: "1", options: []string{"--inplace"}},
 		{name: "and breaks", streams: "1", code: 12, harm: (*link).breakIt},
+		{name: "and breaks, with --partial", streams: "1", code: 12, harm: (*link).breakIt, options: []string{"--partial"}},
+		{name: "and breaks, with --partial-dir", streams: "1", code: 12, harm: (*link).breakIt, options: []string{"--partial-dir=.kept"}},
 		{name: "and one of two breaks", streams: "2", harm: (*link).breakIt},
 		{name: "and one of two stalls", streams: "2", harm: (*link).stall},
 	} {
@@ -32,13 +35,14 @@ func TestSignatureComesSlowly(t *testing.T) {
 			editFile(t, filepath.Join(b.src, "big"), file, 10)
 			was, err := os.ReadFile(file)
 			check(t, err)
-			_, relay, args := throttled(b, rate)
+			d, relay, args := throttled(b, rate)
 			args = append(args, "--block-size=700", "--streams="+c.streams, "--timeout=2")
-			_, wait := begin(t, syncArgs(append(args, c.options...)...)...)
+			args = append(args, c.options...)
+			_, wait := begin(t, syncArgs(args...)...)
 			eventually(t, "the signature is on its way", func() bool { return relay.bytes() > length/3 })
 			names, err := os.ReadDir(b.dst)
 			check(t, err)
-			if moved := relay.bytes(); moved < length && len(names) < 2 && c.options == nil {
+			if moved := relay.bytes(); moved < length && len(names) < 2 && c.name != inPlace {
 				t.Errorf("nothing has been begun when %d bytes have come", moved)
 			}
 			if c.harm != nil {
@@ -59,7 +63,9 @@ func TestSignatureComesSlowly(t *testing.T) {
 				if string(now) != string(was) {
 					t.Error("the file that was there is another one")
 				}
-				return
+				args[0] = d.url("m/")
+				r = here.sync(t, args...) // has the whole of the old file to go by
+				wantExit(t, r, 0)
 			}
 			judge(t, b.src, b.dst)
 			if s := lastStats(t, r.stdout); s.LiteralBytes > 1<<20 || s.Redone > 0 {

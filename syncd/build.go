@@ -86,7 +86,7 @@ func (k *sink) build(j *job, op delta.Op) {
 func (k *sink) newBuilder(j *job) *builder {
 	b := &builder{k: k, file: j.file, basis: j.basis, signed: j.signed, ofBasis: k.push, steady: j.steady, again: j.tries > 0}
 	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/partSize+1))
-	buf := min(buildPiece, j.entry.Size) // which a stock peer's file only gets as it comes
+	buf := min(buildPiece, j.entry.Size) // a size that the receiver of a stock file changes
 	b.parts = make(chan []delta.Op, min(j.entry.Size/partSize+1, maxParts))
 	b.behind = k.sweep(j)
 	for range n {

@@ -66,7 +66,7 @@ func (k *sink) quiet() bool {
 
 // end ends a job that the receiver or the planner is done with.
 func (k *sink) end(j *job) {
-	if j.phase == asking && j.search.begun {
+	if j.aheadBegun() {
 		k.toSearch(j) // the worker may be at it
 		return
 	}

@@ -160,8 +160,8 @@ func (j *job) path() string {
 
 // expect checks that the range is the next one asked for, and takes it off.
 func (j *job) expect(off, n int64) bool {
-	if j.at == len(j.want) || off != j.next {
-		return false
+	if j.phase == asking || j.at == len(j.want) || off != j.next {
+		return false // a signature is no content
 	}
 	w := j.want[j.at]
 	if n > w.Off+w.N-off {

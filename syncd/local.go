@@ -117,7 +117,7 @@ func (l *local) file(k *stream, r *native.Read, index uint32) error {
 
 // sign answers for the signature of one file.
 func (l *local) sign(k *stream, r *native.Sign) error {
-	failed, err := l.s.sign(context.Background(), r, func(piece []byte) error { return k.onSums(r.ID, piece) })
+	failed, err := l.s.sign(context.Background(), r, func(piece []byte, _ bool) error { return k.onSums(r.ID, piece) })
 	if failed != nil {
 		err = k.onFailed(r.ID, 0, failure(failed))
 	}

@@ -78,7 +78,7 @@ func (k *stream) receivedAll(b *batch, n int) error {
 		k.reach(j)
 		whole := j.complete()
 		if j.phase == asking {
-			whole = j.fail != nil || j.search.sums.Complete()
+			whole = j.fail != nil || j.search.sums != nil && j.search.sums.Complete()
 		}
 		if !whole {
 			return fmt.Errorf("%w: less of a file than was asked for", native.ErrProtocol)

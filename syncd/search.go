@@ -10,14 +10,15 @@ import (
 
 // A search finds the blocks of the source's file in the basis of a job, on a pull. It
 // begins while their sums are on their way: the receiver decodes these and has the
-// worker look ahead for what has come. The job stays the receiver's until then; of it
-// the worker touches the basis, the target and err, and these nobody else does. A job
-// that the worker was at goes back through it, however the request ended.
+// worker look ahead for what has come. The job stays the receiver's until the request is
+// answered. Of its fields the worker uses those that concern the basis and the target,
+// and err, which nobody else does meanwhile: no content is taken in answer to a SIGN. A
+// job that the worker was at goes back through it, however the request ended.
 type search struct {
 	// the receiver's
-	sums   *delta.Decoder
-	begun  bool // the worker knows of it
-	broken bool // the stream broke: all is asked for again
+	sums   *delta.Decoder // nil before the first piece
+	begun  bool           // the worker knows of it
+	broken bool           // the stream broke: all is asked for again
 
 	ready  int  // guarded by sink.mu: blocks that have their sums
 	queued bool // likewise: the job is among the work in order to look ahead
@@ -35,12 +36,8 @@ func (k *sink) askSign(j *job) error {
 	if err != nil {
 		panic("syncd: deltaPays let a file pass that has no signature: " + err.Error())
 	}
-	sums, err := delta.NewDecoder(p, j.entry.Size)
-	if err != nil {
-		panic("syncd: a signature has a length and no decoder: " + err.Error())
-	}
 	k.ids++
-	j.phase, j.sigLen, j.search = asking, int(n), &search{sums: sums}
+	j.phase, j.sigLen, j.search = asking, int(n), new(search)
 	req := &native.Sign{ID: k.ids, File: j.request(), Block: uint32(p.Block), Again: j.tries > 0}
 	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, n)
 }
@@ -55,6 +52,11 @@ func (k *stream) onSums(id uint32, payload []byte) error {
 		return unasked("sums", id)
 	}
 	s := j.search
+	if s.sums == nil { // now there is room for it
+		if s.sums, err = delta.NewDecoder(k.params(j.entry.Size), j.entry.Size); err != nil {
+			return err
+		}
+	}
 	had := s.sums.Blocks()
 	if _, err := s.sums.Write(payload); err != nil {
 		return fmt.Errorf("%w: sums for request %d: %w", native.ErrProtocol, id, err)
@@ -82,6 +84,9 @@ func (k *sink) lookAhead(j *job) {
 // isAhead reports whether the job is among the work in order to look ahead. The sink's
 // mu is held.
 func (j *job) isAhead() bool { return j.search != nil && j.search.queued }
+
+// aheadBegun reports whether the worker may be at a job whose request has ended.
+func (j *job) aheadBegun() bool { return j.phase == asking && j.search != nil && j.search.begun }
 
 // toSearch gives a job whose request is answered to the worker.
 func (k *sink) toSearch(j *job) {
@@ -126,14 +131,12 @@ func (k *sink) searchAhead(ctx context.Context, j *job, blocks int) {
 // the rest.
 func (k *sink) searchBasis(ctx context.Context, j *job) {
 	s := j.search
-	switch {
-	case j.fail != nil:
+	if j.fail != nil || s.broken {
 		s.taker.end(j)
-		s.begun = false
-		k.tasks <- task{job: j}
-		return
-	case s.broken && j.err == nil:
-		s.taker.end(j)
+		if j.fail != nil || j.err != nil {
+			k.tasks <- task{job: j}
+			return
+		}
 		k.freeSig(j)
 		k.restart(j)
 		return
@@ -156,7 +159,7 @@ func (k *sink) searchBasis(ctx context.Context, j *job) {
 	}
 	k.built(j)
 	s.taker.end(j)
-	if s.err == nil {
+	if s.err == nil && j.err == nil {
 		k.stats.Matched.Add(s.taker.matched())
 	}
 	switch {

@@ -13,8 +13,8 @@ import (
 )
 
 // sign makes the signature of a file, and calls send with its encoding, in pieces, as it
-// goes on. What it returns in failed is wrong with the file; err is send's error.
-func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byte) error) (failed, err error) {
+// goes on; more says that it is not the last. What it returns in failed is wrong with the file; err is send's error.
+func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byte, more bool) error) (failed, err error) {
 	f, failed := s.openFile(r.File.Path, r.File.Version)
 	if failed != nil {
 		return failed, nil
@@ -32,9 +32,8 @@ func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byt
 	key, keep := s.sumKey(r.File.Path, r.File.Version)
 	key.Block = p.Block
 	if keep && !r.Again {
-		// One of another length is of a version of this program with other sums.
 		if sig := s.sums.Get(key); int64(len(sig)) == n {
-			return nil, send(sig)
+			return nil, send(sig, false)
 		}
 	}
 	sig := make([]byte, 0, n)
@@ -50,7 +49,7 @@ func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byt
 		}
 		was := len(sig)
 		sig, signed = so.AppendGroups(sig, signed, blocks), blocks
-		err = send(sig[was:])
+		err = send(sig[was:], blocks < so.Blocks())
 		return err
 	}}
 	_, failed = delta.Sign(ctx, mappedFile{countedFile{f, s.stats}}, size, p, o)
@@ -76,8 +75,8 @@ func asChange(f *tree.File, want wire.Version, err error) error {
 }
 
 func (s *source) answerSign(ctx context.Context, a *native.Answerer, r *native.Sign) error {
-	failed, err := s.sign(ctx, r, func(piece []byte) error {
-		if err := a.Sums(r.ID, piece); err != nil {
+	failed, err := s.sign(ctx, r, func(piece []byte, more bool) error {
+		if err := a.Sums(r.ID, piece); err != nil || !more {
 			return err
 		}
 		return a.Flush() // the sink begins with what it has

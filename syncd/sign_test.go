@@ -55,8 +55,11 @@ func TestSignatureGoesOutAsItIsMade(t *testing.T) {
 			defer s.Close()
 			var got []byte
 			pieces := 0
-			failed, err := s.sign(context.Background(), &native.Sign{File: files[c.file], Block: c.block}, func(piece []byte) error {
+			failed, err := s.sign(context.Background(), &native.Sign{File: files[c.file], Block: c.block}, func(piece []byte, more bool) error {
 				got = append(got, piece...)
+				if more != (pieces < c.pieces-1) && c.harm == nil {
+					t.Errorf("piece %d: more %v", pieces, more)
+				}
 				if pieces++; c.harm != nil {
 					return c.harm(pieces - 1)
 				}

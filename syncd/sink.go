@@ -57,9 +57,10 @@ type bodies interface {
 //     verified, and complete files go to the committer. It waits for nobody but
 //     the committer, so that the stream always moves.
 //  3. maker (sequential): makes small files ahead of the receivers, see ahead.
-//  4. worker (one job at a time, itself parallel): signs and searches bases, the
-//     latter while the receiver still takes the signature, see search; and sees to it that what is put together of them and of what came is
-//     hashed. A builder of the job's own does both, in workers of its own.
+//  4. worker (one job at a time, itself parallel): signs and searches bases, begins
+//     a search while the receiver still takes the signature, and sees to it that what
+//     is put together of a basis and of what came is hashed. A builder of the job's
+//     own copies and hashes, in workers of its own.
 //  5. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody but a closer
 //     (sequential), which closes the files that were replaced.

@@ -137,7 +137,7 @@ func (k *sink) sayBye() error {
 func (k *sink) askAgain(j *job) {
 	k.reach(j)
 	j.plain = false
-	if j.phase == asking && j.search.begun {
+	if j.aheadBegun() {
 		j.search.broken = true
 		k.toSearch(j) // the worker may be at it
 		return

@@ -11,8 +11,14 @@ import (
 // Tuning of a sweeper.
 const (
 	// sweepUnit is how many bytes are copied before their pages of the basis are let
-	// go, together: workers are some MiB apart from each other.
+	// go, together, unless they are sweepRuns already.
 	sweepUnit = 32 << 20
+	sweepRuns = 1 << 14
+
+	// sweepEdge is how many blocks of the basis stay at either end of what was copied
+	// in a row: what lies between is searched again once all is known of the new file,
+	// along with a block behind it, and so is a row of fewer blocks than twice that.
+	sweepEdge = 4
 
 	// sweepQueue is how many writes wait for the disk before the workers do.
 	sweepQueue = 1024
@@ -26,7 +32,7 @@ const (
 // sweeper does nothing.
 type sweeper struct {
 	file, basis *tree.File
-	edge        int64 // bytes at the ends of a copy whose pages stay: see letGo
+	edge        int64 // sweepEdge in bytes
 	queue       chan written
 	done        sync.WaitGroup
 }
@@ -41,7 +47,7 @@ func (k *sink) sweep(j *job) *sweeper {
 	if !j.replaces || j.inplace || k.fsync == FsyncNone && k.copier.Shares(j.file, j.basis) > 0 {
 		return nil
 	}
-	s := &sweeper{file: j.file, basis: j.basis, edge: 2 * int64(k.params(max(j.size, j.entry.Size)).Block), queue: make(chan written, sweepQueue)}
+	s := &sweeper{file: j.file, basis: j.basis, edge: sweepEdge * int64(k.params(max(j.size, j.entry.Size)).Block), queue: make(chan written, sweepQueue)}
 	s.done.Go(s.run)
 	return s
 }
@@ -62,7 +68,7 @@ func (s *sweeper) end() {
 }
 
 func (s *sweeper) run() {
-	var copied []written // whose pages are to be let go
+	var copied []written // whose pages are to be let go, and those they may be in a row with
 	n := int64(0)
 	for w := range s.queue {
 		ws := []written{w}
@@ -78,24 +84,32 @@ func (s *sweeper) run() {
 			_ = tree.StartWriting(s.file, off, end-off)
 			n += end - off
 		}
-		if copied = append(copied, ws...); n >= sweepUnit {
-			s.letGo(copied)
-			copied, n = copied[:0], 0
+		copied = append(copied, ws...)
+		if n >= sweepUnit || len(copied) >= sweepRuns {
+			copied, n = s.letGo(copied), 0
 		}
 	}
 }
 
-// letGo lets pages of the basis go that were copied. What lies between them is searched
-// again, once all is known of the new file, along with a block at its end.
-func (s *sweeper) letGo(copied []written) {
+// letGo lets pages of the basis go that were copied, and returns what was, joined. What
+// has been let go before costs nothing.
+func (s *sweeper) letGo(copied []written) []written {
 	slices.SortFunc(copied, func(a, b written) int { return cmp.Compare(a.src, b.src) })
-	for i := 0; i < len(copied); {
-		off, end := copied[i].src, copied[i].src
-		for ; i < len(copied) && copied[i].src <= end; i++ {
-			end = max(end, copied[i].src+copied[i].n)
+	rows := copied[:0]
+	for _, w := range copied {
+		if last := len(rows) - 1; last >= 0 && w.src <= rows[last].src+rows[last].n {
+			rows[last].n = max(rows[last].n, w.src+w.n-rows[last].src)
+			continue
 		}
-		if n := end - off - 2*s.edge; n > 0 {
-			_ = tree.LetGo(s.basis, off+s.edge, n)
+		rows = append(rows, w)
+	}
+	for _, w := range rows {
+		if n := w.n - 2*s.edge; n > 0 {
+			_ = tree.LetGo(s.basis, w.src+s.edge, n)
 		}
 	}
+	if len(rows) >= sweepRuns/2 {
+		return nil
+	}
+	return rows
 }

@@ -68,11 +68,28 @@ func (b *bench) destinations(ctx context.Context, r *row, a amount, below string
 		if !b.mounts {
 			return "", nil, needsMount{"XFS"}
 		}
-		// The basis, the new version, what is touched, and the file system's own.
-		if err := mountXFS(ctx, filepath.Join(below, "xfs.img"), dir, 4*a.total()+gib); err != nil {
+		image := filepath.Join(below, "xfs.img")
+		if err := mountImage(ctx, image, dir, imageSize(a), "mkfs.xfs", "-q", "-m", "reflink=1"); err != nil {
 			return "", nil, err
 		}
 		return dir, func() error { return unmount(dir) }, nil
+	case onMemory:
+		if !b.mounts {
+			return "", nil, needsMount{"ext4 in memory"}
+		}
+		disk := filepath.Join(below, "disk")
+		if err := os.Mkdir(disk, 0o755); err != nil {
+			return "", nil, err
+		}
+		if err := unix.Mount("tmpfs", disk, "tmpfs", 0, ""); err != nil {
+			return "", nil, fmt.Errorf("mount tmpfs: %w", err)
+		}
+		image := filepath.Join(disk, "ext4.img")
+		// Nothing is to be initialized behind a timed run.
+		if err := mountImage(ctx, image, dir, imageSize(a), "mkfs.ext4", "-q", "-E", "lazy_itable_init=0"); err != nil {
+			return "", nil, errors.Join(err, unmount(disk))
+		}
+		return dir, func() error { return errors.Join(unmount(dir), unmount(disk)) }, nil
 	}
 	return dir, nothing, nil
 }
@@ -89,19 +106,20 @@ func sharedMemory(need int64) (string, func() error, error) {
 	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
-// mountXFS makes a file system of n bytes in a sparse file and mounts it. The
+// imageSize has room for the basis, the new version, what is touched, and the file
+// system's own.
+func imageSize(a amount) int64 { return 4*a.total() + gib }
+
+// mountImage makes a file system of n bytes in a sparse file and mounts it. The
 // loop device goes with the mount.
-func mountXFS(ctx context.Context, image, dir string, n int64) error {
+func mountImage(ctx context.Context, image, dir string, n int64, mkfs ...string) error {
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		return err
 	}
 	if err := os.Truncate(image, n); err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"mkfs.xfs", "-q", "-m", "reflink=1", image},
-		{"mount", "-o", "loop", image, dir},
-	} {
+	for _, args := range [][]string{append(mkfs, image), {"mount", "-o", "loop", image, dir}} {
 		c, output := newCommand(ctx, args)
 		if err := c.Run(); err != nil {
 			return failed(args, err, output.String())

@@ -75,9 +75,10 @@ type data interface {
 type place int
 
 const (
-	onDir   place = iota // below --dir
-	onTmpfs              // in memory
-	onXFS                // on a new XFS with reflinks, on a loop device below --dir
+	onDir    place = iota // below --dir
+	onTmpfs               // in memory
+	onXFS                 // on a new XFS with reflinks, on a loop device below --dir
+	onMemory              // on a new ext4, on a loop device in memory
 )
 
 // A contender does the job of a row in its own way.
