@@ -79,7 +79,7 @@ func (w *partBuilder) copyExtents(op delta.Op) error {
 			w.note(&w.holes) // a new file has one there already
 			w.zeros(e.Len)
 			continue
-		case e.Len >= allocateFrom && tree.Allocate(w.file, off, e.Len):
+		case e.Len >= allocateFrom && w.allocate(off, e.Len):
 			w.note(&w.allocated)
 		}
 		if err := w.copyExtent(off, e.Off, e.Len); err != nil {
@@ -125,6 +125,13 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 		off, src, n = off+int64(m), src+int64(m), n-int64(m)
 	}
 	return nil
+}
+
+// allocate takes the same lock of the file as a write.
+func (w *partBuilder) allocate(off, n int64) bool {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	return tree.Allocate(w.file, off, n)
 }
 
 func (w *partBuilder) inKernel(off, src, n int64) error {
