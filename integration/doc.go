@@ -8,4 +8,9 @@
 // processes of the tests live there and end with it, however the run ends; the
 // only network is the sandbox's loopback and what joins its hosts. t.TempDir is
 // on a new XFS in memory.
+//
+// With -program.race the program itself is built with the race detector, which then
+// ends it with a report: go test ./integration -program.race -run 'Delta|Streams'.
+// -stock.whole has stock peers and ours transfer all of the Go toolchain; -resume.mib
+// and -resume.kills make TestResume as long as one likes.
 package integration

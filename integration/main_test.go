@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,10 @@ var program = os.Getenv(insideVar)
 // can't run has not passed.
 var peers = []string{"rsync", "cp", "setfacl", "ip", "strace", "setpriv", "chrt", "mount", "mkfs.xfs", "mkfs.ext4", "/usr/bin/time"}
 
+var raceProgram = flag.Bool("program.race", false, "build the program with the race detector; the tests of memory and speed fail then")
+
 func TestMain(m *testing.M) {
+	flag.Parse()
 	var code int
 	var err error
 	if program == "" {
@@ -59,7 +63,11 @@ func runInSandbox() (code int, err error) {
 		return 0, err
 	}
 	built := filepath.Join(dir, "syncd")
-	if out, err := exec.Command("go", "build", "-o", built, "../cmd/syncd").CombinedOutput(); err != nil {
+	build := []string{"build", "-o", built}
+	if *raceProgram {
+		build = append(build, "-race")
+	}
+	if out, err := exec.Command("go", append(build, "../cmd/syncd")...).CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build syncd: %w\n%s", err, out)
 	}
 	self, err := os.Executable()

@@ -328,7 +328,7 @@ func TestMaxConnections(t *testing.T) {
 // place of a connection, by inetd's way on a socket, and by a remote shell.
 func TestConnectionPrograms(t *testing.T) {
 	dir := openTempDir(t)
-	src := oddTree(t, filepath.Join(dir, "src"))
+	src := anyTree(t, filepath.Join(dir, "src"))
 	conf := filepath.Join(dir, "rsyncd.conf")
 	writeFile(t, conf, fmt.Sprintf("uid = root\ngid = root\nlog file = %s/log\nmax connections = 1\n[m]\npath = %s\n[nobody]\nuid = nobody\npath = %s\n", dir, src, filepath.Join(src, "order")))
 	shell := localShell(t)

@@ -21,7 +21,7 @@ func localShell(t testing.TB) string {
 // our server, our client to either's.
 func TestRemoteShell(t *testing.T) {
 	dir := t.TempDir()
-	small := oddTree(t, filepath.Join(dir, "small"))
+	small := anyTree(t, filepath.Join(dir, "small"))
 	shell := localShell(t)
 	for _, c := range []struct {
 		name    string

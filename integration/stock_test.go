@@ -1,17 +1,24 @@
 package integration
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
+var wholeTree = flag.Bool("stock.whole", false, "try stock peers with all of the Go toolchain, not its sources alone")
+
 // goTree copies the sources of the Go toolchain to dir and puts the oddities
 // beside them.
 func goTree(t testing.TB, dir string) string {
 	t.Helper()
-	mustRun(t, "cp", "-a", filepath.Join(strings.TrimSpace(mustRun(t, "go", "env", "GOROOT")), "src"), dir)
+	from := strings.TrimSpace(mustRun(t, "go", "env", "GOROOT"))
+	if !*wholeTree {
+		from = filepath.Join(from, "src")
+	}
+	mustRun(t, "cp", "-a", from, dir)
 	addOddities(t, dir)
 	return dir
 }
@@ -28,6 +35,16 @@ func oddTree(t testing.TB, dir string) string {
 	for _, name := range []string{"a", "a.b", "a-b", "a0", "a b"} {
 		writeFile(t, filepath.Join(dir, "order", name, "in", name), name)
 		writeFile(t, filepath.Join(dir, "order", name+".file"), name)
+	}
+	return dir
+}
+
+// anyTree is an oddTree, with the whole toolchain in it if that is asked for.
+func anyTree(t testing.TB, dir string) string {
+	t.Helper()
+	oddTree(t, dir)
+	if *wholeTree {
+		goTree(t, filepath.Join(dir, "go"))
 	}
 	return dir
 }
