@@ -223,11 +223,11 @@ func sumsOf(blocks int) frame {
 }
 
 // signing lists the file that the sink has, as one with two groups of blocks, and
-// answers the SIGN.
+// answers what it asks about that: a SIGN, or the DELTA of a push.
 func signing(frames ...frame) func(p *rawPeer) {
 	return func(p *rawPeer) {
 		listing(entry{name: "basis", mode: file, size: 2 * sumsGroup * 2048})(p)
-		id := p.await(typeSign).id
+		id := p.await(typeSign, typeDelta, typeRead).id
 		for _, f := range frames {
 			f.id = id
 			p.frame(f)
