@@ -23,7 +23,7 @@ type index struct {
 	full  int // number of full-length blocks
 	short int // length of the last block if it is shorter, else 0
 
-	origin int64 // offset of the first block, if the signature is a Part
+	origin int64 // offset of the first block, if the signature is that of a part
 
 	filter *filter
 	shift  uint32   // turns a hash into a bucket

@@ -87,7 +87,7 @@ func (s *BasisSearch) Ahead(ctx context.Context, blocks int) error {
 	end := s.at + int64(blocks)*int64(s.sig.params.Block) - s.behind
 	slack := end + min(aheadSlack, (end-s.at)/aheadShare)
 	area := []span{{s.at, min(end, s.size)}, {min(end, s.size), min(slack, s.size)}}
-	ix := newIndex(s.sig.Part(from, blocks))
+	ix := newIndex(s.sig.part(from, blocks))
 	defer ix.release()
 	ix.origin, _ = s.sig.Block(from)
 	f := s.finder(ix, from)

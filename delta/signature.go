@@ -66,9 +66,9 @@ func (s *Signature) full() (full, short int) {
 	return full, short
 }
 
-// Part returns the signature of some blocks of the file, from block from up to to, as
+// part returns the signature of some blocks of the file, from block from up to to, as
 // if they were a file of their own. It shares memory with s.
-func (s *Signature) Part(from, to int) *Signature {
+func (s *Signature) part(from, to int) *Signature {
 	n := int64(s.params.Block)
 	return &Signature{
 		params: s.params,

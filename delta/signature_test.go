@@ -102,7 +102,7 @@ func TestPartIsOfItsBlocks(t *testing.T) {
 	data := randomBytes(1, 1050)
 	sig := sign(t, data, p)
 	for _, r := range [][2]int{{0, 0}, {0, 11}, {3, 5}, {5, 11}, {10, 11}} {
-		got, _ := sig.Part(r[0], r[1]).AppendBinary(nil)
+		got, _ := sig.part(r[0], r[1]).AppendBinary(nil)
 		want, _ := sign(t, data[100*r[0]:min(100*r[1], len(data))], p).AppendBinary(nil)
 		if !bytes.Equal(got, want) {
 			t.Errorf("blocks %d to %d: %x, want %x", r[0], r[1], got, want)

@@ -13,7 +13,8 @@ import (
 )
 
 // sign makes the signature of a file, and calls send with its encoding, in pieces, as it
-// goes on; more says that it is not the last. What it returns in failed is wrong with the file; err is send's error.
+// goes on; more says that the piece is not the last. What it returns in failed is wrong
+// with the file; err is send's error, or says that the session is over.
 func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byte, more bool) error) (failed, err error) {
 	f, failed := s.openFile(r.File.Path, r.File.Version)
 	if failed != nil {
