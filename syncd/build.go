@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -44,13 +45,14 @@ const (
 // the worker, or whoever discards the job, waits for its end. The fields behind mu
 // are read then.
 type builder struct {
-	k           *sink
-	file, basis *tree.File
-	signed      *delta.Signature // nil: nothing is checked
-	ofBasis     bool             // signed is the basis's, and not the new file's
-	made        bool             // the copies are there already
-	steady      *steady          // the basis, nil if all has to be checked
-	again       bool             // the file may hold data where a hole belongs
+	k       *sink
+	file    *target
+	basis   *tree.File
+	signed  *delta.Signature // nil: nothing is checked
+	ofBasis bool             // signed is the basis's, and not the new file's
+	made    bool             // the copies are there already
+	steady  *steady          // the basis, nil if all has to be checked
+	again   bool             // the file may hold data where a hole belongs
 
 	// of who gives the ops: those of the next part
 	ops   []delta.Op
@@ -62,16 +64,32 @@ type builder struct {
 	behind   *sweeper // nil if the basis stays
 	stop     atomic.Bool
 
-	// writing lets one worker write at a time, as the file's lock does: who waits
-	// for that spins.
-	writing sync.Mutex
+	room room // guarded by file
 
-	mu        sync.Mutex
-	bad       []native.Range // could not be copied, or is not what was signed
-	trusted   []delta.Op     // copied from a basis that is steady, and not checked
-	many      bool           // of these there were more than are noted: none is
-	holes     bool
-	allocated bool
+	mu      sync.Mutex
+	bad     []native.Range // could not be copied, or is not what was signed
+	trusted []delta.Op     // copied from a basis that is steady, and not checked
+	many    bool           // of these there were more than are noted: none is
+	holes   bool
+}
+
+// A target is the file of a job that workers write: one at a time, and the receiver.
+type target struct {
+	*tree.File
+	sync.Mutex
+}
+
+var (
+	_ wire.File   = (*target)(nil)
+	_ sync.Locker = (*target)(nil)
+)
+
+// content is what the receiver writes the bytes to that come from the source.
+func (j *job) content() wire.File {
+	if j.builder != nil {
+		return j.builder.file
+	}
+	return j.file
 }
 
 // build has an op copied, now or soon. What the basis does not give, because it
@@ -84,7 +102,7 @@ func (k *sink) build(j *job, op delta.Op) {
 }
 
 func (k *sink) newBuilder(j *job) *builder {
-	b := &builder{k: k, file: j.file, basis: j.basis, signed: j.signed, ofBasis: k.push, steady: j.steady, again: j.tries > 0}
+	b := &builder{k: k, file: &target{File: j.file}, basis: j.basis, room: roomFor(j), signed: j.signed, ofBasis: k.push, steady: j.steady, again: j.tries > 0}
 	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/partSize+1))
 	buf := min(buildPiece, j.entry.Size) // a size that the receiver of a stock file changes
 	b.parts = make(chan []delta.Op, min(j.entry.Size/partSize+1, maxParts))
@@ -103,7 +121,7 @@ func (k *sink) built(j *job) {
 	}
 	b.end()
 	j.builder = nil
-	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.allocated
+	j.holes, j.allocated = j.holes || b.holes, j.allocated || b.room.allocated
 	j.bad = append(j.bad, b.bad...)
 	switch {
 	case len(b.trusted) == 0 && !b.many || b.steady.still():

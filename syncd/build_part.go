@@ -40,7 +40,7 @@ func (w *partBuilder) copyOp(op delta.Op) {
 	case w.stop.Load() || w.k.aborted():
 		w.lost(op.Off, op.Len)
 	case w.made:
-		if w.hash(w.file, op.Off, op.Len) != nil {
+		if w.hash(w.file.File, op.Off, op.Len) != nil {
 			w.lost(op.Off, op.Len)
 		}
 	case w.copyExtents(op) != nil:
@@ -76,12 +76,11 @@ func (w *partBuilder) copyExtents(op delta.Op) error {
 		case err != nil:
 			return err
 		case e.Hole && !w.again:
-			w.note(&w.holes) // a new file has one there already
+			w.noteHoles() // a new file has one there already
 			w.zeros(e.Len)
 			continue
-		case e.Len >= allocateFrom && w.allocate(off, e.Len):
-			w.note(&w.allocated)
 		}
+		w.allocate(off, e.Len)
 		if err := w.copyExtent(off, e.Off, e.Len); err != nil {
 			return err
 		}
@@ -89,10 +88,10 @@ func (w *partBuilder) copyExtents(op delta.Op) error {
 	return nil
 }
 
-func (w *partBuilder) note(fact *bool) {
+func (w *partBuilder) noteHoles() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	*fact = true
+	w.holes = true
 }
 
 // copyExtent copies n bytes of the basis from src to off, and checks what it
@@ -109,7 +108,7 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 	if shared, err := w.k.copier.Share(w.file, off, w.basis, src, n, stats); err != nil {
 		return err
 	} else if shared {
-		return w.hash(w.file, off, n)
+		return w.hash(w.file.File, off, n)
 	}
 	for n > 0 {
 		buf := w.buf[:min(n, int64(len(w.buf))-off%int64(len(w.buf)))]
@@ -127,22 +126,20 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 	return nil
 }
 
-// allocate takes the same lock of the file as a write.
-func (w *partBuilder) allocate(off, n int64) bool {
-	w.writing.Lock()
-	defer w.writing.Unlock()
-	return tree.Allocate(w.file, off, n)
+func (w *partBuilder) allocate(off, n int64) {
+	w.file.Lock()
+	defer w.file.Unlock()
+	w.room.allocate(off, n)
 }
 
+// inKernel takes the file's lock.
 func (w *partBuilder) inKernel(off, src, n int64) error {
-	w.writing.Lock()
-	defer w.writing.Unlock()
 	return w.k.copier.CopyRange(w.file, off, w.basis, src, n, &w.k.stats.Stats)
 }
 
 func (w *partBuilder) write(buf []byte, off int64) error {
-	w.writing.Lock()
-	defer w.writing.Unlock()
+	w.file.Lock()
+	defer w.file.Unlock()
 	_, err := w.file.WriteAt(buf, off)
 	return err
 }

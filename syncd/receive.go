@@ -224,7 +224,7 @@ func (k *stream) body(j *job, off, n int64, b bodies) error {
 	k.allocate(j, off, n)
 	for n > 0 {
 		m := min(n, recvPiece)
-		err := b.RecvFile(j.file, off, m)
+		err := b.RecvFile(j.content(), off, m)
 		if err != nil {
 			if _, ok := errors.AsType[*wire.FileError](err); !ok {
 				return err

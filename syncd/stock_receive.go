@@ -347,7 +347,7 @@ func (t *stockFile) literal(n int64) error {
 	if t.hash != nil { // else blocks of the basis may come instead
 		more = max(t.j.entry.Size-t.j.next, 0)
 	}
-	err := t.failed(t.a.tokens.RecvFile(t.j.file, off, more))
+	err := t.failed(t.a.tokens.RecvFile(t.j.content(), off, more))
 	if err == nil && t.hash != nil && t.j.next-t.done >= hashBlock {
 		return t.hashMore()
 	}
@@ -414,7 +414,7 @@ func (t *stockFile) flush() {
 // end completes the file. A wrong sum has it fetched again.
 func (t *stockFile) end(sum []byte) {
 	j := t.j
-	j.holes = j.holes || j.allocated && j.next < t.room // give back what was too much
+	j.holes = j.holes || j.next < j.entry.Size // give back what was too much
 	j.entry.Size = j.next
 	j.at = len(j.want)
 	j.sum = sum

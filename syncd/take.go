@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
-	"github.com/seed9553035b/syncd/wire/native"
 )
 
 // A taker writes the blocks that a search of a job's basis finds right away, from
@@ -25,11 +24,10 @@ type taker struct {
 	unit   int64    // of blocks that can be shared instead; 0: there are none
 	bytes  atomic.Int64
 
-	mu        sync.Mutex // also lets one write at a time, as the file's lock does: who waits for that spins
-	room      []bool     // segments of the file that have their blocks; nil if that is not worth it
-	holes     bool
-	allocated bool
-	err       error
+	mu    sync.Mutex // also lets one write at a time, as the file's lock does: who waits for that spins
+	room  room
+	holes bool
+	err   error
 }
 
 // newTaker returns nil where the file is updated in place.
@@ -38,14 +36,8 @@ func (k *sink) newTaker(j *job) *taker {
 		return nil
 	}
 	t := &taker{k: k, j: j, behind: k.sweep(j)}
-	if t.unit = k.copier.Shares(j.file, j.basis); t.unit > 0 {
-		return t
-	}
-	for e, err := range tree.Extents(j.basis, 0, j.size) {
-		if err == nil && !e.Hole && e.Len == j.size {
-			t.room = make([]bool, (j.entry.Size+native.Segment-1)/native.Segment)
-		}
-		break
+	if t.unit = k.copier.Shares(j.file, j.basis); t.unit == 0 {
+		t.room = roomFor(j)
 	}
 	return t
 }
@@ -58,7 +50,7 @@ func (t *taker) end(j *job) {
 	}
 	t.behind.end()
 	t.behind = nil
-	j.holes, j.allocated = j.holes || t.holes, j.allocated || t.allocated
+	j.holes, j.allocated = j.holes || t.holes, j.allocated || t.room.allocated
 	if j.err == nil {
 		j.err = t.err
 	}
@@ -103,25 +95,13 @@ func (t *taker) write(off int64, part []byte, hole bool) bool {
 		t.holes = true
 		return true
 	}
-	t.allocate(off, int64(len(part)))
+	if t.unit == 0 {
+		t.room.allocate(off, int64(len(part)))
+	}
 	if _, err := t.j.file.WriteAt(part, off); err != nil {
 		t.err = err
 		return false
 	}
 	t.k.stats.User.Add(int64(len(part)))
 	return true
-}
-
-// allocate has the segments that n bytes from off are in allocated.
-func (t *taker) allocate(off, n int64) {
-	if t.room == nil {
-		return
-	}
-	for i := off / native.Segment; i <= (off+n-1)/native.Segment; i++ {
-		if !t.room[i] {
-			t.room[i] = true
-			at := i * native.Segment
-			t.allocated = tree.Allocate(t.j.file, at, min(native.Segment, t.j.entry.Size-at)) || t.allocated
-		}
-	}
 }

@@ -49,6 +49,7 @@ func (c *Copier) CopyRange(dst File, dstOff int64, src File, srcOff, n int64, st
 	}
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
+	defer lock(dst).Unlock()
 	r := copyRange{c: c, dst: dst, src: src, dstOff: dstOff, srcOff: srcOff, n: n, st: st}
 	if err := r.stat(); err != nil {
 		return err
@@ -77,6 +78,7 @@ func (c *Copier) Shares(dst, src File) int64 {
 func (c *Copier) Share(dst File, dstOff int64, src File, srcOff, n int64, st *Stats) (bool, error) {
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
+	defer lock(dst).Unlock()
 	r := copyRange{c: c, dst: dst, src: src, dstOff: dstOff, srcOff: srcOff, n: n, st: st}
 	if err := r.stat(); err != nil {
 		return false, err

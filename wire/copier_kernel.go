@@ -152,9 +152,12 @@ func (r *copyRange) splice() (bool, error) {
 		return false, nil
 	}
 	defer func() { r.c.putPipe(p) }()
+	// Writes that begin and end at a multiple of half a pipe are given larger folios,
+	// and what they read fits however it lies in its pages.
+	unit := int64(p.size()) / 2
 	for r.n > 0 {
 		srcOff := r.srcOff
-		k, err := splice(int(r.src.Fd()), &srcOff, p.w, nil, int(min(r.n, int64(p.size()))))
+		k, err := splice(int(r.src.Fd()), &srcOff, p.w, nil, int(min(r.n, unit-r.dstOff%unit)))
 		switch {
 		case err == unix.EINVAL || err == unix.EAGAIN:
 			r.st.Fallback("copy: splice from file refused")

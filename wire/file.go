@@ -1,13 +1,36 @@
 package wire
 
-import "io"
+import (
+	"io"
+	"sync"
+)
 
 // A File is a regular file that bodies come from or go to: an *os.File, or what
 // costs less to open. Fd is valid until the file is closed, which is not done
 // during a call.
+//
+// One that is a sync.Locker too is locked while it is written to. That is for files
+// that several goroutines write: the kernel lets one of them write at a time, and has
+// the others spin.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
 	Fd() uintptr
 	Name() string // for messages
 }
+
+// lock locks a file, if it has a lock, and returns what unlocks it.
+func lock(dst File) sync.Locker {
+	l, ok := dst.(sync.Locker)
+	if !ok {
+		return unlocked{}
+	}
+	l.Lock()
+	return l
+}
+
+// unlocked is the lock of a file that has none.
+type unlocked struct{}
+
+func (unlocked) Lock()   {}
+func (unlocked) Unlock() {}

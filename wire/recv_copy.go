@@ -25,7 +25,9 @@ func copyBody(c chunks, dst File, off, n int64, failed *FileError, st *Stats) er
 			continue
 		}
 		st.Calls.Add(1)
+		l := lock(dst)
 		k, err := dst.WriteAt(b, off)
+		l.Unlock()
 		off += int64(k)
 		if err != nil {
 			failed = fileError("pwrite", dst, off, err)

@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"runtime"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // gatherSize is how much of a file is gathered before it is written. The kernel
 // gives a write of that length its pages in large folios: to receive 1 GiB in pieces
@@ -83,9 +79,8 @@ func (r *spliceReceiver) WriteOut() error {
 	g := &r.held
 	dst := g.dst
 	g.dst = nil
-	defer runtime.KeepAlive(dst)
 	for g.pipe.n > 0 {
-		k, err := r.spliceOut(&g.pipe, int(dst.Fd()), g.off, g.pipe.n)
+		k, err := r.spliceOut(&g.pipe, dst, g.off, g.pipe.n)
 		if err != nil {
 			return copyRest(heldBytes{r}, dst, g.off, int64(g.pipe.n), err, r.stats)
 		}

@@ -79,13 +79,11 @@ func (r *spliceReceiver) RecvFile(dst File, off, n int64) error {
 		}
 		return r.WriteOut()
 	}
-	defer runtime.KeepAlive(dst)
-	fd := int(dst.Fd())
 	for n > 0 {
 		if err := r.ready(n); err != nil {
 			return unexpected(err)
 		}
-		k, err := r.spliceOut(&r.pipe, fd, off, int(min(n, int64(r.pipe.n))))
+		k, err := r.spliceOut(&r.pipe, dst, off, int(min(n, int64(r.pipe.n))))
 		if err != nil {
 			return copyRest(r, dst, off, n, err, r.stats)
 		}
@@ -96,10 +94,13 @@ func (r *spliceReceiver) RecvFile(dst File, off, n int64) error {
 }
 
 // spliceOut moves up to n bytes that a pipe has into a file.
-func (r *spliceReceiver) spliceOut(from *pipe, fd int, off int64, n int) (int, error) {
+func (r *spliceReceiver) spliceOut(from *pipe, dst File, off int64, n int) (int, error) {
 	r.off = off
 	r.stats.Calls.Add(1)
-	k, err := splice(from.r, nil, fd, &r.off, n)
+	l := lock(dst)
+	k, err := splice(from.r, nil, int(dst.Fd()), &r.off, n)
+	l.Unlock()
+	runtime.KeepAlive(dst)
 	if err == nil && k == 0 {
 		err = io.ErrShortWrite
 	}
