@@ -35,13 +35,9 @@ func (t *tap) write(off int64, data []byte) {
 	t.whole.Write(data[:min(int64(len(data)), t.end-off)])
 }
 
-// unmapped is a file that is no Mapper. What is hashed as a whole is read: a view
-// that faults half-way could not be begun anew.
-type unmapped struct{ io.ReaderAt }
-
 // hashWhole streams the file through h.
 func hashWhole(ctx context.Context, file io.ReaderAt, size int64, h hash.Hash) error {
-	w := newWindow(ctx, unmapped{file}, size, 0, newTap(h))
+	w := newWindow(ctx, file, size, 0, newTap(h))
 	defer w.release()
 	w.start(span{0, size}, size)
 	return w.drain(size)

@@ -98,11 +98,7 @@ func (p *pass[T]) run(ctx context.Context) error {
 
 // window returns a worker's window.
 func (p *pass[T]) window(ctx context.Context, whole hash.Hash) *window {
-	file := p.file
-	if whole != nil {
-		file = unmapped{file}
-	}
-	return newWindow(ctx, file, p.size, p.need, newTap(whole))
+	return newWindow(ctx, p.file, p.size, p.need, newTap(whole))
 }
 
 // spans cuts what is walked over into spans of step bytes at most.
@@ -124,11 +120,7 @@ func (p *pass[T]) sequential(ctx context.Context, step int64) error {
 	defer w.release()
 	work := p.worker(w)
 	for s := range p.spans(step) {
-		var result T
-		err := w.looking(func() (err error) {
-			result, err = work(s)
-			return err
-		})
+		result, err := work(s)
 		if err != nil {
 			return err
 		}
@@ -186,10 +178,7 @@ func (p *pass[T]) parallel(ctx context.Context, step int64, workers int) error {
 			defer w.release()
 			work := p.worker(w)
 			for j := range jobs {
-				j.err = w.looking(func() (err error) {
-					j.result, err = work(j.span)
-					return err
-				})
+				j.result, j.err = work(j.span)
 				close(j.done)
 			}
 		})

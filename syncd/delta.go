@@ -223,7 +223,7 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 	if k.stock == nil && !j.assemble {
 		j.steady = steadyFrom(j.basis)
 	}
-	sig, err := delta.Sign(ctx, mappedFile{countedFile{j.basis, k.stats}}, j.size, k.signParams(j), delta.Options{})
+	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, k.signParams(j), delta.Options{})
 	if err != nil {
 		k.fetchWhole(j)
 		return
@@ -295,8 +295,7 @@ func (k *sink) verify(ctx context.Context, j *job) (bad []native.Range) {
 	return k.stock.verify(ctx, j)
 }
 
-// countedFile counts what is read of a file to be hashed. It is no delta.Mapper: what
-// is hashed may be taken, from the buffer that it was read into.
+// countedFile counts what is read of a file to be hashed.
 type countedFile struct {
 	f     *tree.File
 	stats *Stats
@@ -309,18 +308,4 @@ func (c countedFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.f.ReadAt(p, off)
 	c.stats.Hash.Add(int64(n))
 	return n, err
-}
-
-// mappedFile is one of which nothing is taken that the other side does not verify,
-// so that it may be looked at where it is.
-type mappedFile struct{ countedFile }
-
-var _ delta.Mapper = mappedFile{}
-
-// Map implements delta.Mapper.
-func (m mappedFile) Map(off int64, n int) (data []byte, unmap func(), err error) {
-	if data, unmap, err = m.f.Map(off, n); err == nil {
-		m.stats.Hash.Add(int64(n))
-	}
-	return data, unmap, err
 }

@@ -53,7 +53,7 @@ func (s *source) sign(ctx context.Context, r *native.Sign, send func(piece []byt
 		err = send(sig[was:], blocks < so.Blocks())
 		return err
 	}}
-	_, failed = delta.Sign(ctx, mappedFile{countedFile{f, s.stats}}, size, p, o)
+	_, failed = delta.Sign(ctx, countedFile{f, s.stats}, size, p, o)
 	switch {
 	case err != nil:
 		return nil, err
@@ -139,7 +139,7 @@ func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delt
 		}
 		return nil
 	}
-	err = delta.Search(ctx, sig, mappedFile{countedFile{f, s.stats}}, size, delta.Options{GiveUp: giveUp}, func(op delta.Op) error {
+	err = delta.Search(ctx, sig, countedFile{f, s.stats}, size, delta.Options{GiveUp: giveUp}, func(op delta.Op) error {
 		if op.Kind == delta.Literal {
 			return literal(op.Off, op.Len)
 		}

@@ -133,7 +133,7 @@ func (x *stockSource) content(ctx context.Context, f *tree.File, size int64, q *
 	}
 	o := delta.Options{Whole: x.hash.h, GiveUp: giveUp, InPlace: x.inPlace(q.rec)}
 	covered := int64(0)
-	err = delta.Search(ctx, sig, mappedFile{countedFile{f, x.src.stats}}, size, o, func(op delta.Op) error {
+	err = delta.Search(ctx, sig, countedFile{f, x.src.stats}, size, o, func(op delta.Op) error {
 		covered = op.Off + op.Len
 		if op.Kind == delta.Copy {
 			return x.blocks(f, op, head)
