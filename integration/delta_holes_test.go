@@ -3,6 +3,8 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -49,6 +51,54 @@ func TestDeltaOfSparseFile(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestDeltaToSparseFile has a file without holes become one with holes: the blocks that
+// are allocated ahead for what is copied are not in the way, wherever a hole is.
+func TestDeltaToSparseFile(t *testing.T) {
+	const size = 40 << 20
+	root := mountExt4(t)
+	for name, hole := range map[string][2]int64{
+		"in front":               {0, 5 << 20},
+		"in the middle":          {5 << 20, 16 << 20},
+		"behind what was copied": {23 << 20, 24 << 20},
+		"at the end":             {30 << 20, size},
+	} {
+		for _, way := range []string{"pull", "push"} {
+			t.Run(way+", "+name, func(t *testing.T) {
+				src, dst := filepath.Join(root, way, name, "src"), filepath.Join(root, way, name, "dst")
+				check(t, os.MkdirAll(src, 0o755))
+				check(t, os.MkdirAll(dst, 0o755))
+				path, old := filepath.Join(src, "f"), filepath.Join(dst, "f")
+				randomFile(t, old, size, 6)
+				mustRun(t, "cp", "--sparse=never", old, path)
+				check(t, os.Chtimes(old, time.Unix(1e9, 0), time.Unix(1e9, 0)))
+				mustRun(t, "fallocate", "--punch-hole", "--offset", strconv.FormatInt(hole[0], 10), "--length", strconv.FormatInt(hole[1]-hole[0], 10), path)
+				d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}, {name: "src", path: src}}})
+				args := []string{d.url("src/"), dst}
+				if way == "push" {
+					args = []string{src + "/", d.url("dst/")}
+				}
+				s := mustSync(t, args...)
+				if s.MatchedBytes < size/2 {
+					t.Errorf("%d bytes matched: no delta was made", s.MatchedBytes)
+				}
+				wantEqual(t, path, old)
+				mustRun(t, "sync", "-f", old) // only then are all blocks counted
+				if got, want := allocatedBytes(t, old), allocatedBytes(t, path); got > want+64<<10 {
+					t.Errorf("%d bytes are allocated, %d at the source", got, want)
+				}
+			})
+		}
+	}
+}
+
+// allocatedBytes is what a file takes on its disk.
+func allocatedBytes(t *testing.T, path string) int64 {
+	t.Helper()
+	st, err := os.Stat(path)
+	check(t, err)
+	return st.Sys().(*syscall.Stat_t).Blocks * 512
 }
 
 // TestAltDestThatIsNotThere pushes the first of a series of backups: that there

@@ -101,6 +101,23 @@ func (k *sink) build(j *job, op delta.Op) {
 	j.builder.add(op)
 }
 
+// buildHole sees to it that a range stays a hole, whatever is copied near it.
+func (k *sink) buildHole(j *job, off, n int64) error {
+	if j.builder == nil {
+		j.builder = k.newBuilder(j)
+	}
+	b := j.builder
+	b.file.Lock()
+	defer b.file.Unlock()
+	switch allocated := b.room.spare(off, n); {
+	case allocated:
+		return tree.Unallocate(j.file, off, n)
+	case j.punched():
+		return tree.Punch(j.file, off, n)
+	}
+	return nil
+}
+
 func (k *sink) newBuilder(j *job) *builder {
 	b := &builder{k: k, file: &target{File: j.file}, basis: j.basis, room: roomFor(j), signed: j.signed, ofBasis: k.push, steady: j.steady, again: j.tries > 0}
 	n := int(min(int64(runtime.GOMAXPROCS(0)), j.entry.Size/partSize+1))

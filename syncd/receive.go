@@ -162,7 +162,12 @@ func (k *stream) onHole(id, index uint32, off, n int64, status native.Status) er
 	}
 	if k.openTarget(j) {
 		j.holes = true
-		if j.punched() {
+		switch {
+		case j.phase == merging && !j.assemble:
+			j.err = k.buildHole(j, off, n)
+		case j.taken:
+			j.err = tree.Unallocate(j.file, off, n)
+		case j.punched():
 			j.err = tree.Punch(j.file, off, n)
 		}
 	}

@@ -1,6 +1,8 @@
 package syncd
 
 import (
+	"iter"
+
 	"github.com/seed9553035b/syncd/syncd/tree"
 	"github.com/seed9553035b/syncd/wire/native"
 )
@@ -11,7 +13,7 @@ import (
 type room struct {
 	file      *tree.File
 	size      int64
-	segments  []bool // that have their blocks; nil if the basis has holes
+	segments  []bool // that have their blocks, or are spared; nil if the basis has holes
 	allocated bool
 }
 
@@ -32,12 +34,33 @@ func (r *room) allocate(off, n int64) {
 		r.allocated = n >= allocateFrom && tree.Allocate(r.file, off, n) || r.allocated
 		return
 	}
-	end := min(off+n, r.size)
-	for i := off / native.Segment; i*native.Segment < end; i++ {
+	for i := range r.touched(off, n) {
 		if !r.segments[i] {
 			r.segments[i] = true
 			at := i * native.Segment
 			r.allocated = tree.Allocate(r.file, at, min(native.Segment, r.size-at)) || r.allocated
+		}
+	}
+}
+
+// spare has the blocks around a hole be allocated as they are written. It reports
+// whether some of the hole may be allocated already.
+func (r *room) spare(off, n int64) (allocated bool) {
+	if r.segments == nil {
+		return false
+	}
+	for i := range r.touched(off, n) {
+		allocated = allocated || r.segments[i]
+		r.segments[i] = true
+	}
+	return allocated
+}
+
+// touched are the segments that have some of n bytes from off.
+func (r *room) touched(off, n int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		end := min(off+n, r.size)
+		for i := off / native.Segment; i*native.Segment < end && yield(i); i++ {
 		}
 	}
 }

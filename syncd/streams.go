@@ -307,7 +307,5 @@ func (k *sink) openPart(p *job) bool {
 }
 
 // punched reports whether a hole of j has to be made: a new file reads as zeros
-// where nothing was written, but more may be allocated than what was taken or built.
-func (j *job) punched() bool {
-	return j.tries > 0 || j.inplace || j.resumed || j.taken || j.builder != nil
-}
+// where nothing was written, but a taker has allocated more than it wrote.
+func (j *job) punched() bool { return j.tries > 0 || j.inplace || j.resumed || j.taken }

@@ -23,6 +23,17 @@ func Allocate(f *File, off, n int64) bool {
 	return retry(func() error { return unix.Fallocate(f.num(), unix.FALLOC_FL_KEEP_SIZE, off, n) }) == nil
 }
 
+// Unallocate makes n bytes of f from off a hole, also where Allocate gave blocks to what
+// is behind the end. The size is off+n then, or what it was if that is more.
+func Unallocate(f *File, off, n int64) error {
+	if n > 0 {
+		// Behind the end nothing is punched. A block there moves it, and unlike a new
+		// size never cuts off what others write. If it fails, no more than room is lost.
+		_ = retry(func() error { return unix.Fallocate(f.num(), 0, off+n-1, 1) })
+	}
+	return Punch(f, off, n)
+}
+
 // StartWriting has the kernel begin to write n bytes of f from off to the disk,
 // or all behind off if n is 0, and does not wait.
 //
