@@ -165,7 +165,7 @@ func (k *stream) onHole(id, index uint32, off, n int64, status native.Status) er
 		switch {
 		case j.phase == merging && !j.assemble:
 			j.err = k.buildHole(j, off, n)
-		case j.taken:
+		case j.taken: // and more was allocated than that
 			j.err = tree.Unallocate(j.file, off, n)
 		case j.punched():
 			j.err = tree.Punch(j.file, off, n)

@@ -307,5 +307,5 @@ func (k *sink) openPart(p *job) bool {
 }
 
 // punched reports whether a hole of j has to be made: a new file reads as zeros
-// where nothing was written, but a taker has allocated more than it wrote.
-func (j *job) punched() bool { return j.tries > 0 || j.inplace || j.resumed || j.taken }
+// where nothing was written.
+func (j *job) punched() bool { return j.tries > 0 || j.inplace || j.resumed }
