@@ -15,8 +15,9 @@ import (
 // of the page cache, which fault at every folio, took 0.59.
 const windowSize = 768 << 10
 
-// window reads a span of a file forward, through one reused buffer, and hands out the bytes that a caller still needs. It takes each
-// byte of the span once, in order, and shows it to the tap.
+// window reads a span of a file forward, through one reused buffer, and hands out the
+// bytes that a caller still needs. It takes each byte of the span once, in order, and
+// shows it to the tap.
 type window struct {
 	ctx  context.Context
 	file io.ReaderAt
