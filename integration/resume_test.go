@@ -57,8 +57,7 @@ func (b *broken) stop(victim string, after time.Duration, args ...string) bool {
 	var s *stats
 	switch victim {
 	case "client":
-		b.lost += d.inFlight(client)
-		_ = client.Kill() // or it has ended
+		b.lost += d.killClient(client)
 		wait()
 		s = d.sessions(1)[0]
 	case "interrupted client":
@@ -74,13 +73,16 @@ func (b *broken) stop(victim string, after time.Duration, args ...string) bool {
 	return err != nil
 }
 
-// inFlight returns how many bytes are in the sockets between a daemon and its client,
-// which it stops; the daemon goes on.
-func (d *daemon) inFlight(client *os.Process) (n int64) {
+// killClient kills a client, unless it has ended, and returns how many bytes were in the
+// sockets between it and the daemon, which stands still meanwhile.
+func (d *daemon) killClient(client *os.Process) (inFlight int64) {
 	d.t.Helper()
-	_ = client.Signal(syscall.SIGSTOP) // or it has ended
+	_ = client.Signal(syscall.SIGSTOP)
 	check(d.t, syscall.Kill(-d.cmd.Process.Pid, syscall.SIGSTOP))
-	defer func() { check(d.t, syscall.Kill(-d.cmd.Process.Pid, syscall.SIGCONT)) }()
+	defer func() {
+		_ = client.Kill()
+		check(d.t, syscall.Kill(-d.cmd.Process.Pid, syscall.SIGCONT))
+	}()
 	time.Sleep(50 * time.Millisecond) // what has come is acknowledged: it is in one queue only
 	_, port, err := net.SplitHostPort(d.addr)
 	check(d.t, err)
@@ -99,9 +101,9 @@ func (d *daemon) inFlight(client *os.Process) (n int64) {
 		if _, err := fmt.Sscanf(f[4], "%X:%X", &sent, &received); err != nil {
 			d.t.Fatal(err)
 		}
-		n += sent + received
+		inFlight += sent + received
 	}
-	return n
+	return inFlight
 }
 
 // finish makes a run that nothing stops, and checks what came of it.
