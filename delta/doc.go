@@ -56,7 +56,7 @@
 //
 // Every function may be called from many goroutines; an io.ReaderAt is read by
 // several at once. Each function waits for the goroutines it started. Cancelling
-// the context ends it after at most a window (half a MiB, or a few blocks) in each
+// the context ends it after at most a window (less than a MiB, or a few blocks) in each
 // worker. The result depends on the files and options but never on the number of
 // workers.
 //

@@ -186,6 +186,18 @@ func (d *daemon) alive() {
 	mustRun(d.t, program, "ls", "syncd://"+d.addr)
 }
 
+// stacks ends the daemon and returns the stacks of all its goroutines.
+func (d *daemon) stacks() string {
+	d.t.Helper()
+	check(d.t, d.cmd.Process.Signal(syscall.SIGQUIT))
+	<-d.done
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	text := d.text.String()
+	d.text.Reset() // it is no panic
+	return text
+}
+
 // peakMemory is the daemon's peak memory so far, in KiB.
 func (d *daemon) peakMemory() int {
 	d.t.Helper()

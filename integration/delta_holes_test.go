@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -90,6 +91,24 @@ func TestDeltaToSparseFile(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNothingInCommonButHoles pushes a file with a hole over one that has nothing in
+// common with it: of what was begun to put it together nothing goes on.
+func TestNothingInCommonButHoles(t *testing.T) {
+	src, dst := t.TempDir(), t.TempDir()
+	randomFile(t, filepath.Join(src, "f"), 8<<20, 7)
+	randomFile(t, filepath.Join(dst, "f"), 8<<20, 8)
+	mustRun(t, "fallocate", "--punch-hole", "--offset", "2MiB", "--length", "4MiB", filepath.Join(src, "f"))
+	check(t, os.Chtimes(filepath.Join(dst, "f"), time.Unix(1e9, 0), time.Unix(1e9, 0)))
+	d := serve(t, daemonConfig{modules: []module{{name: "dst", path: dst, writable: true}}})
+	if s := mustSync(t, src+"/", d.url("dst/")); s.MatchedBytes > 0 || s.LiteralBytes != 4<<20 {
+		t.Errorf("%d bytes matched, %d literal", s.MatchedBytes, s.LiteralBytes)
+	}
+	judge(t, src, dst)
+	if stacks := d.stacks(); !strings.Contains(stacks, "goroutine ") || strings.Contains(stacks, "builder)") {
+		t.Errorf("there are workers left, or no stacks:\n%s", stacks)
 	}
 }
 

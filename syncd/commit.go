@@ -121,7 +121,7 @@ func (k *sink) end(j *job) {
 		j.phase = assembling
 		k.toWorker(j)
 		return
-	case j.mixed && j.phase != verifying:
+	case (j.mixed || j.builder != nil) && j.phase != verifying: // a builder may have had nothing but holes
 		j.phase = verifying
 		if j.builder != nil {
 			j.builder.finish() // its workers need not wait for the one that verifies

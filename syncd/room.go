@@ -53,7 +53,7 @@ func (r *room) spare(off, n int64) (allocated bool) {
 		allocated = allocated || r.segments[i]
 		r.segments[i] = true
 	}
-	return allocated
+	return allocated && r.allocated
 }
 
 // touched are the segments that have some of n bytes from off.
