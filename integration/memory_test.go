@@ -9,11 +9,37 @@ import (
 )
 
 // TestFlatMemory transfers a tree and one of ten times its entries: neither
-// end may need memory for each entry.
+// end may need memory for each entry. When garbage is collected makes a peak
+// differ by 3 MiB from one try to the next; the least of a few is what is needed.
 func TestFlatMemory(t *testing.T) {
 	const allowed = 15 << 10 // KiB
+	grown := make(map[string]int)
+	for range 3 {
+		flat := true
+		for what, kib := range growth(t) {
+			if before, ok := grown[what]; ok {
+				kib = min(kib, before)
+			}
+			grown[what] = kib
+			flat = flat && kib <= allowed
+		}
+		if flat {
+			return
+		}
+	}
+	for what, kib := range grown {
+		if kib > allowed {
+			t.Errorf("%s: ten times the entries cost %d KiB more, allowed are %d", what, kib, allowed)
+		}
+	}
+}
+
+// growth is how many KiB more ten times the entries cost, by way and end.
+func growth(t *testing.T) map[string]int {
+	t.Helper()
 	dir := mountTmpfs(t, filepath.Join(t.TempDir(), "tmpfs"), "nr_inodes=2000000")
-	peak := make(map[string]int)
+	peak := make(map[string]int) // of the smaller tree
+	more := make(map[string]int)
 	for _, dirs := range []int{300, 3000} {
 		src, dst := filepath.Join(dir, fmt.Sprint("src", dirs)), filepath.Join(dir, fmt.Sprint("dst", dirs))
 		smallFiles(t, src, dirs, 100)
@@ -39,13 +65,16 @@ func TestFlatMemory(t *testing.T) {
 			t.Logf("%s of %d files in %d directories, %d of them new: peak of the client %d KiB, of the daemon %d KiB, %.1f s",
 				way.name, 100*dirs, dirs, way.transferred, client, daemon, way.client.took.Seconds())
 			for end, kib := range map[string]int{"client": client, "daemon": daemon} {
-				if before, ok := peak[way.name+end]; ok && kib-before > allowed {
-					t.Errorf("%s, %s: ten times the entries cost %d KiB more, allowed are %d", way.name, end, kib-before, allowed)
+				what := way.name + ", " + end
+				if before, ok := peak[what]; ok {
+					more[what] = kib - before
+				} else {
+					peak[what] = kib
 				}
-				peak[way.name+end] = kib
 			}
 		}
 	}
+	return more
 }
 
 // smallFiles makes directories with files of which two of three are empty.
