@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,10 +26,14 @@ func TestRetry(t *testing.T) {
 				if way == "pull" {
 					from, to = net.url("m/"), b.dst+"/"
 				}
-				_, wait := begin(t, syncArgs("--retry=10", "--bwlimit=100M", from, to)...)
+				_, wait := begin(t, syncArgs("--retry=10", "--bwlimit=40M", from, to)...)
+				broken := 0 // connections
 				for i := range breaks {
 					at := int64(i+1) * size / (breaks + 1)
-					eventually(t, fmt.Sprintf("%d bytes have passed", at), func() bool { return net.bytes() > at })
+					eventually(t, fmt.Sprintf("%d bytes have passed, and one more connection is at work", at), func() bool {
+						return net.bytes() > at && slices.ContainsFunc(net.all()[broken:], func(k *link) bool { return k.bytes.Load() > 1<<20 })
+					})
+					broken = len(net.all())
 					if victim == "connection" {
 						net.breakAll()
 						continue

@@ -215,6 +215,7 @@ func TestGatherOfAFileThatBecameShorter(t *testing.T) {
 		go func() {
 			var answer [1]byte
 			for range files {
+				time.Sleep(2 * time.Millisecond) // b waits
 				_, err := io.WriteString(a, "head")
 				if err = errors.Join(err, a.SendFile(src, 0, 100_000), a.Flush()); err != nil {
 					peer <- err
