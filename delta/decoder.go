@@ -8,10 +8,11 @@ import (
 
 // A Decoder decodes a signature that comes in pieces.
 type Decoder struct {
-	sig    *Signature
-	blocks int    // decoded
-	header bool   // likewise
-	rest   []byte // of what came: the begin of the next group, or of the header
+	sig    *Signature // nil before the header, if nothing is known of it
+	most   int64      // then: bytes of an encoding
+	blocks int        // decoded
+	header bool       // likewise
+	rest   []byte     // of what came: the begin of the next group, or of the header
 }
 
 var _ io.Writer = (*Decoder)(nil)
@@ -19,20 +20,19 @@ var _ io.Writer = (*Decoder)(nil)
 // NewDecoder returns a decoder of the signature of a file of that size, with these
 // parameters: of no other. It allocates what the signature takes.
 func NewDecoder(p Params, size int64) (*Decoder, error) {
-	blocks, err := p.blocks(size)
+	sig, err := newSignature(p, size)
 	if err != nil {
 		return nil, err
 	}
-	return &Decoder{sig: &Signature{
-		params: p,
-		size:   size,
-		weak:   make([]uint32, blocks),
-		strong: make([]byte, blocks*p.StrongLen),
-	}}, nil
+	return &Decoder{sig: sig}, nil
 }
 
+// NewAnyDecoder returns a decoder of any signature whose encoding is no longer than that
+// many bytes. It allocates what the signature takes once it has the header.
+func NewAnyDecoder(most int64) *Decoder { return &Decoder{most: most} }
+
 // Signature returns the signature. The sums of its first Blocks() blocks are there;
-// nothing may look at the others.
+// nothing may look at the others. It is nil as long as the decoder knows no size.
 func (d *Decoder) Signature() *Signature { return d.sig }
 
 // Blocks returns how many blocks have been decoded: a multiple of Group, or all.
@@ -79,10 +79,7 @@ func (d *Decoder) wanted() int {
 func (d *Decoder) decode(unit []byte) error {
 	s := d.sig
 	if !d.header {
-		p, size, _, err := parseHeader(unit)
-		if err == nil && (p != s.params || size != s.size) {
-			err = fmt.Errorf("%w: it is of %d bytes and %+v, not of %d and %+v", ErrSignature, size, p, s.size, s.params)
-		}
+		err := d.decodeHeader(unit)
 		d.header = err == nil
 		return err
 	}
@@ -93,4 +90,21 @@ func (d *Decoder) decode(unit []byte) error {
 	copy(s.strong[d.blocks*s.params.StrongLen:], unit[4*n:])
 	d.blocks += n
 	return nil
+}
+
+func (d *Decoder) decodeHeader(unit []byte) error {
+	p, size, blocks, err := parseHeader(unit)
+	switch s := d.sig; {
+	case err != nil:
+		return err
+	case s != nil && (p != s.params || size != s.size):
+		return fmt.Errorf("%w: it is of %d bytes and %+v, not of %d and %+v", ErrSignature, size, p, s.size, s.params)
+	case s != nil:
+		return nil
+	}
+	if n := encodingHeader + int64(blocks)*int64(4+p.StrongLen); n > d.most {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrSignature, n, d.most)
+	}
+	d.sig, err = newSignature(p, size)
+	return err
 }

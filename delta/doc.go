@@ -17,9 +17,9 @@
 //     [Decoder] takes it in pieces.
 //  3. The side that has the other file searches it: [Search] if that is the new
 //     file and the signature the basis's (the source searches), [SearchBasis] if
-//     it is the other way round (the sink searches); a [BasisSearch] begins while the
-//     signature still comes. They emit the same: ops, which say of each range of the
-//     new file where it is.
+//     it is the other way round (the sink searches); a [FileSearch] and a [BasisSearch]
+//     begin while the signature still comes. They emit the same: ops, which say of each
+//     range of the new file where it is.
 //
 // # How a search works
 //
@@ -38,11 +38,11 @@
 // SearchBasis offers what it finds to Options.Take at once, while the bytes are in
 // the processor's cache.
 //
-// A BasisSearch looks ahead (searchbasis.go): for a part of the signature that has come
-// it searches the part of the basis behind what was found last, by an index of that
-// part alone. When all has come it searches what lies between, for whatever is missing.
-// Most files have not moved by more than a MiB, and nearly all of them is found ahead;
-// where much is searched in vain it waits for the whole signature.
+// A search looks ahead (ahead.go): for a part of the signature that has come it
+// searches what follows that which was found last, by an index of that part alone. When
+// all has come it searches what lies between. Most files have not moved by more than a
+// MiB, and nearly all of them is found ahead; where much is searched in vain it waits for
+// the whole signature.
 //
 // The spans' matches are merged in order (search.go, searchbasis.go), on the
 // caller's goroutine: where they overlap at a seam the earlier one wins, and among
@@ -62,8 +62,8 @@
 //
 // An error from the file is returned with its offset, a file that ends early is
 // [ErrTruncated]; then Options.Whole is of no use. A search that fails
-// may already have emitted ops: Search some correct ones, SearchBasis none unless
-// emit itself failed.
+// may already have emitted ops: Search and FileSearch some correct ones, the others none
+// unless emit itself failed.
 //
 // The build tag purego leaves the assembly out.
 package delta

@@ -22,8 +22,8 @@ func (k Kind) String() string {
 }
 
 // Op is a range of the new file and where its bytes are. It carries no bytes. A
-// search's ops cover the new file once, in order, without empty ones, and no two
-// neighbours could be one. A Copy is of whole blocks of the signature: Search's are
+// search's ops cover the new file once, in order (but see [FileSearch.Ahead]), without
+// empty ones, and no two neighbours could be one. A Copy is of whole blocks of the signature: Search's are
 // of the basis, from Src on, and SearchBasis's of the new file, from Off on.
 type Op struct {
 	Kind Kind
@@ -60,6 +60,13 @@ func (e *emitter) add(kind Kind, src, n int64) error {
 	e.last = Op{Kind: kind, Off: e.off, Src: src, Len: n}
 	e.off += n
 	return nil
+}
+
+// skip leaves what lies before off to be covered later.
+func (e *emitter) skip(off int64) error {
+	err := e.flush()
+	e.off = off
+	return err
 }
 
 // flush hands the pending op on.

@@ -120,24 +120,38 @@ func TestAheadReadsOnce(t *testing.T) {
 		"nothing in common":   {randomBytes(2, size), size + 3*leastSpan, size},
 		"a half that is gone": {basis[size/2:], size + 3*leastSpan, 0},
 	} {
-		sig := sign(t, c.file, p)
-		r := &countingReader{ReaderAt: bytes.NewReader(basis)}
-		s := NewBasisSearch(sig, r, size, Options{})
-		for n := 1; n < sig.Blocks(); n += sig.Blocks() / 6 {
-			if err := s.Ahead(context.Background(), n); err != nil {
-				t.Fatal(err)
+		for _, direction := range []string{"sink", "source"} {
+			literal := int64(0)
+			count := func(op Op) error {
+				if op.Kind == Literal {
+					literal += op.Len
+				}
+				return nil
 			}
-		}
-		literal := int64(0)
-		err := s.Finish(context.Background(), func(op Op) error {
-			if op.Kind == Literal {
-				literal += op.Len
+			signed, searched := c.file, basis
+			if direction == "source" {
+				signed, searched = basis, c.file
 			}
-			return nil
-		})
-		if err != nil || literal > c.literal || r.n.Load() > c.read {
-			t.Errorf("%s: %v, %d bytes of literals, %d read of a basis of %d; want at most %d and %d",
-				name, err, literal, r.n.Load(), size, c.literal, c.read)
+			sig := sign(t, signed, p)
+			r := &countingReader{ReaderAt: bytes.NewReader(searched)}
+			var ahead func(context.Context, int) error
+			var finish func() error
+			if direction == "sink" {
+				s := NewBasisSearch(sig, r, int64(len(searched)), Options{})
+				ahead, finish = s.Ahead, func() error { return s.Finish(context.Background(), count) }
+			} else {
+				s := NewFileSearch(sig, r, int64(len(searched)), Options{}, count)
+				ahead, finish = s.Ahead, func() error { return s.Finish(context.Background()) }
+			}
+			for n := 1; n < sig.Blocks(); n += sig.Blocks() / 6 {
+				if err := ahead(context.Background(), n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := finish(); err != nil || literal > c.literal || r.n.Load() > c.read {
+				t.Errorf("%s, %s: %v, %d bytes of literals, %d read of %d; want at most %d and %d",
+					direction, name, err, literal, r.n.Load(), len(searched), c.literal, c.read)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package delta
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -66,7 +67,49 @@ func sinkLooksAhead(t testing.TB, p Params, file, basis []byte, o Options) []Op 
 	return ops
 }
 
-var directions = map[string]searchFunc{"source": sourceSearches, "sink": sinkSearches, "sink ahead": sinkLooksAhead}
+// sourceLooksAhead is sourceSearches while the signature comes.
+func sourceLooksAhead(t testing.TB, p Params, file, basis []byte, o Options) []Op {
+	t.Helper()
+	var passes [2][]Op // of Ahead, and of Finish
+	at := 0
+	sig := sign(t, basis, p)
+	s := NewFileSearch(sig, bytes.NewReader(file), int64(len(file)), o, func(op Op) error {
+		passes[at] = append(passes[at], op)
+		return nil
+	})
+	for n := 1 + sig.Blocks()/9; n < sig.Blocks(); n += 1 + sig.Blocks()/9 {
+		if err := s.Ahead(context.Background(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at = 1
+	if err := s.Finish(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for i, ops := range passes {
+		if !slices.IsSortedFunc(ops, byOffset) || i == 0 && slices.ContainsFunc(ops, func(op Op) bool { return op.Kind != Copy }) {
+			t.Fatalf("pass %d: %+v", i, ops)
+		}
+	}
+	ops := append(passes[0], passes[1]...)
+	slices.SortFunc(ops, byOffset)
+	var joined []Op
+	e := emitter{emit: func(op Op) error { joined = append(joined, op); return nil }}
+	for _, op := range ops {
+		if op.Off != e.off {
+			t.Fatalf("%+v does not follow %d bytes", op, e.off)
+		}
+		e.add(op.Kind, op.Src, op.Len)
+	}
+	e.flush()
+	return joined
+}
+
+func byOffset(x, y Op) int { return cmp.Compare(x.Off, y.Off) }
+
+var directions = map[string]searchFunc{
+	"source": sourceSearches, "source ahead": sourceLooksAhead, "sink": sinkSearches, "sink ahead": sinkLooksAhead,
+}
 
 // apply makes the new file from the ops, and fails unless they cover it once, in
 // order, joined, and with ranges that exist.

@@ -22,23 +22,6 @@ func SearchBasis(ctx context.Context, sig *Signature, basis io.ReaderAt, size in
 	return NewBasisSearch(sig, basis, size, o).Finish(ctx, emit)
 }
 
-// Tuning of looking ahead.
-const (
-	// What is looked for may lie further back than it should, by what an edit has
-	// removed: so much more of the basis is searched, and no more than one part in
-	// aheadShare of it.
-	aheadSlack = 1 << 20
-	aheadShare = 8
-
-	// What is searched ahead in vain is searched again. It may be one part in
-	// aheadLoss, and aheadLossMin bytes, some milliseconds, before that is given up.
-	aheadLoss    = 8
-	aheadLossMin = 4 << 20
-
-	// aheadSure blocks in a row are not searched again.
-	aheadSure = 8
-)
-
 // A BasisSearch is a search of a basis for a signature that is still on its way: the
 // parts of it that have come are looked for where they should be, and what was not
 // found there everywhere, once all of it is known. It is for one goroutine at a time.
@@ -50,14 +33,8 @@ type BasisSearch struct {
 	src   []int64       // block -> offset in the basis, or missing
 	taken []atomic.Bool // blocks that Options.Take has had, or is offered; nil without it
 
-	// of Ahead
-	ahead  int    // blocks looked for
-	found  []span // of the basis: what was found
-	at     int64  // in the basis, behind the last block of those that were found
-	behind int64  // and in the new file
-	lost   bool   // Ahead is of no use any more
-	vain   int64  // bytes searched without finding anything
-	seen   int64  // bytes searched
+	ahead ahead
+	found []span // by Ahead: of the basis
 }
 
 // NewBasisSearch begins a search of the first size bytes of basis; see [SearchBasis].
@@ -69,7 +46,7 @@ func NewBasisSearch(sig *Signature, basis io.ReaderAt, size int64, o Options) *B
 	if o.Take != nil {
 		s.taken = make([]atomic.Bool, sig.Blocks())
 	}
-	s.lost = o.InPlace || o.Whole != nil
+	s.ahead.lost = o.InPlace || o.Whole != nil
 	return s
 }
 
@@ -78,43 +55,29 @@ func NewBasisSearch(sig *Signature, basis io.ReaderAt, size int64, o Options) *B
 // before Finish, or never. It gives up on files that have moved too much. With InPlace or
 // Whole it does nothing.
 func (s *BasisSearch) Ahead(ctx context.Context, blocks int) error {
-	// A scanner finds a short last block behind the one before.
-	from, blocks := s.ahead, min(blocks, s.sig.Blocks()-2)
-	if s.lost || blocks <= from {
+	part, ok := s.ahead.next(s.sig, blocks, s.size)
+	if !ok {
 		return nil
 	}
-	s.ahead = blocks
-	end := s.at + int64(blocks)*int64(s.sig.params.Block) - s.behind
-	slack := end + min(aheadSlack, (end-s.at)/aheadShare)
-	area := []span{{s.at, min(end, s.size)}, {min(end, s.size), min(slack, s.size)}}
-	ix := newIndex(s.sig.part(from, blocks))
+	ix := part.index(s.sig)
 	defer ix.release()
-	ix.origin, _ = s.sig.Block(from)
-	f := s.finder(ix, from)
-	begin, seen := s.at, s.at
-	err := scanFile(ctx, ix, s.basis, s.size, area, &s.opts, f.show, func(sp span, runs []run) error {
+	f := s.finder(ix, part.from)
+	seen := part.area[0].off
+	err := scanFile(ctx, ix, s.basis, s.size, part.area, &s.opts, f.show, func(sp span, runs []run) error {
 		seen = sp.end
 		return f.merge(sp, runs)
 	})
 	if err != nil && !errors.Is(err, errAllFound) && !errors.Is(err, ErrNothingInCommon) {
 		return fmt.Errorf("search basis: %w", err)
 	}
-	last := begin
-	for i := from; i < blocks; i++ {
+	for i := part.from; i < part.to; i++ {
 		if src := s.src[i]; src != missing {
 			off, n := s.sig.Block(i)
-			s.at, s.behind = src+int64(n), off+int64(n)
-			s.foundAt(src, s.at)
-			s.vain -= int64(n)
-			last = max(last, s.at)
+			s.foundAt(src, src+int64(n))
+			s.ahead.found(src+int64(n), off+int64(n), int64(n))
 		}
 	}
-	if last > begin {
-		seen = last // the next time begins there
-	}
-	s.seen += seen - begin
-	s.vain += seen - begin
-	s.lost = s.vain > s.seen/aheadLoss+aheadLossMin
+	s.ahead.searched(part, seen)
 	return nil
 }
 
@@ -147,8 +110,7 @@ func (s *BasisSearch) Finish(ctx context.Context, emit func(Op) error) error {
 }
 
 // rest returns what of the basis nothing was found in, in order, or so little that it
-// may hide the begin of something else: one block is easily at several places of a
-// repetitive file.
+// may hide the begin of something else.
 func (s *BasisSearch) rest() (parts []span) {
 	slices.SortFunc(s.found, func(a, b span) int { return cmp.Compare(a.off, b.off) })
 	off, sure := int64(0), aheadSure*int64(s.sig.params.Block)

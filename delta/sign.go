@@ -10,15 +10,9 @@ import (
 // heeds Workers, Whole and Signed. It returns ErrTruncated if the file is
 // shorter, and file's own errors.
 func Sign(ctx context.Context, file io.ReaderAt, size int64, p Params, o Options) (*Signature, error) {
-	blocks, err := p.blocks(size)
+	sig, err := newSignature(p, size)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
-	}
-	sig := &Signature{
-		params: p,
-		size:   size,
-		weak:   make([]uint32, blocks),
-		strong: make([]byte, blocks*p.StrongLen),
 	}
 	walk := pass[struct{}]{
 		file: file, size: size, parts: []span{{0, size}}, block: p.Block, need: 2 * p.Block, opts: &o,

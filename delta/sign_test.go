@@ -114,6 +114,13 @@ func TestPassesReportBadFiles(t *testing.T) {
 		"search": func(ctx context.Context, r io.ReaderAt, o Options) error {
 			return Search(ctx, sig, r, spanFile, o, ignore)
 		},
+		"search ahead": func(ctx context.Context, r io.ReaderAt, o Options) error {
+			s := NewFileSearch(sig, r, spanFile, o, ignore)
+			if err := s.Ahead(ctx, sig.Blocks()/2); err != nil {
+				return err
+			}
+			return s.Finish(ctx)
+		},
 		"search basis": func(ctx context.Context, r io.ReaderAt, o Options) error {
 			return SearchBasis(ctx, sig, r, spanFile, o, ignore)
 		},

@@ -30,6 +30,20 @@ func NewSignature(p Params, size int64, weak []uint32, strongs []byte) (*Signatu
 	return &Signature{params: p, size: size, weak: weak, strong: strongs}, nil
 }
 
+// newSignature returns one without sums.
+func newSignature(p Params, size int64) (*Signature, error) {
+	blocks, err := p.blocks(size)
+	if err != nil {
+		return nil, err
+	}
+	return &Signature{
+		params: p,
+		size:   size,
+		weak:   make([]uint32, blocks),
+		strong: make([]byte, blocks*p.StrongLen),
+	}, nil
+}
+
 // Params returns how the sums were made.
 func (s *Signature) Params() Params { return s.params }
 

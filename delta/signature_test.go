@@ -68,6 +68,9 @@ func TestSignatureComesInPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if step%2 == 1 {
+			d = NewAnyDecoder(int64(len(data)))
+		}
 		for off := 0; off < len(data); off += step {
 			if d.Complete() {
 				t.Fatalf("complete after %d of %d bytes", off, len(data))
@@ -93,6 +96,10 @@ func TestSignatureComesInPieces(t *testing.T) {
 		if _, err := other.Write(data); !errors.Is(err, ErrSignature) {
 			t.Errorf("a signature of another %s: %v", name, err)
 		}
+	}
+	d := NewAnyDecoder(int64(len(data)) - 1)
+	if _, err := d.Write(data); !errors.Is(err, ErrSignature) || d.Signature() != nil {
+		t.Errorf("a signature that is too long: %v", err)
 	}
 }
 
@@ -191,10 +198,7 @@ func FuzzParseSignature(f *testing.F) {
 			t.Fatalf("%x parses but encodes as %x, %v", data, again, err)
 		}
 		newIndex(sig).release()
-		d, err := NewDecoder(sig.Params(), sig.Size())
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := NewAnyDecoder(int64(len(data)))
 		for _, b := range data {
 			if _, err := d.Write([]byte{b}); err != nil {
 				t.Fatalf("%x parses, but not in pieces: %v", data, err)
