@@ -90,7 +90,7 @@ func (k *sink) partialDir(n *node, file string, create bool) *tree.Dir {
 // keep keeps what has arrived of a job that is cut off, if that is worth more to
 // the next run than a fresh start.
 func (k *sink) keep(j *job) {
-	if j.staged == nil || j.inplace || j.assemble || j.phase == asking || j.phase == searching {
+	if j.staged == nil || j.inplace || j.assemble || j.phase == asking || j.phase == searching || len(j.left) > 0 {
 		return // half a search has found less than its basis has
 	}
 	if len(k.opt.PartialDir) > 0 {

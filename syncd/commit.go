@@ -70,6 +70,10 @@ func (k *sink) end(j *job) {
 		k.toSearch(j) // the worker may be at it
 		return
 	}
+	if j.feed != nil {
+		k.toFed(j) // likewise
+		return
+	}
 	if j.stale && j.fail == nil {
 		j.fail = &native.Failure{Status: native.StatusChanged}
 	}

@@ -370,6 +370,7 @@ func (k *sink) issue(b *batch, req any, sig int64) error {
 	if err == nil {
 		to.reads = append(to.reads, b)
 		to.load += b.bytes
+		b.on = to
 		k.sigs += sig
 	}
 	k.mu.Unlock()
@@ -411,6 +412,10 @@ func (k *sink) askBefore(sig int64) error {
 func (k *sink) dropBatch(b *batch) {
 	for _, j := range b.jobs {
 		k.reach(j)
+		if j.feed != nil {
+			k.toFed(j) // the worker may be at it
+			continue
+		}
 		k.discard(j)
 	}
 }

@@ -22,8 +22,8 @@ const (
 	// nothing in common with it is taken for what it is.
 	giveUp = 64 << 20
 
-	// crumbs is how many copies an update in place may have besides two for each
-	// block: they are held in memory.
+	// crumbs is how many copies an update in place, or gaps between what is found first,
+	// there may be besides two for each block: they are held in memory.
 	crumbs = 1024
 
 	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
@@ -62,6 +62,9 @@ func (k *sink) startDelta(j *job) error {
 
 // askDelta sends the signature of the basis and asks for ops.
 func (k *sink) askDelta(j *job) error {
+	if j.feed != nil {
+		return k.askFed(j)
+	}
 	k.ids++
 	req := &native.Delta{ID: k.ids, File: j.request(), Sig: j.sig}
 	j.sig = nil // what is asked for goes on being counted: what comes is checked by it
@@ -86,7 +89,7 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 	if err != nil {
 		return err
 	}
-	if j.phase != merging || j.fail != nil || src > j.size-n || !j.expect(off, n) {
+	if j.phase != merging || j.fail != nil || src > j.size-n || j.feed != nil && src+n > j.feed.sent.Load() || !j.expectCopy(off, n) {
 		return unasked("a copy", id)
 	}
 	if block := int64(k.params(j.size).Block); src%block != 0 || n%block != 0 && src+n != j.size {
@@ -94,7 +97,7 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 	}
 	k.copyBasis(j, delta.Op{Kind: delta.Copy, Off: off, Src: src, Len: n})
 	// The short last block is all that can be had in pieces less than a block.
-	if block := int64(k.params(j.size).Block); j.assemble && int64(len(j.ops)) > 2*j.entry.Size/block+crumbs {
+	if block := int64(k.params(j.size).Block); int64(len(j.ops)+len(j.left)) > 2*j.entry.Size/block+crumbs {
 		return unasked("a copy of crumbs", id)
 	}
 	return nil
@@ -145,6 +148,8 @@ func (k *sink) workAll(ctx context.Context) {
 			k.tasks <- task{job: j}
 		case j.phase == resuming:
 			k.recheck(ctx, j)
+		case j.feed != nil:
+			k.fed(j)
 		case j.phase == signing:
 			k.signBasis(ctx, j)
 		case j.phase == searching:
@@ -218,24 +223,6 @@ func (k *sink) signLen(j *job) int64 {
 	return n
 }
 
-// signBasis signs what is there, for the source to search.
-func (k *sink) signBasis(ctx context.Context, j *job) {
-	if k.stock == nil && !j.assemble {
-		j.steady = steadyFrom(j.basis)
-	}
-	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, k.signParams(j), delta.Options{})
-	if err != nil {
-		k.fetchWhole(j)
-		return
-	}
-	j.sig, _ = sig.AppendBinary(nil)
-	if k.stock == nil {
-		j.signed = sig
-	}
-	j.phase = merging
-	k.retry(j)
-}
-
 // fetchWhole asks for all of a file whose basis is of no use.
 func (k *sink) fetchWhole(j *job) {
 	k.freeSig(j)
@@ -261,6 +248,7 @@ func mergeRanges(rs []native.Range) []native.Range {
 // assembleAll updates a file in place, and checks what was not sent.
 func (k *sink) assembleAll(ctx context.Context, j *job) {
 	ops := j.ops
+	slices.SortFunc(ops, func(a, b delta.Op) int { return cmp.Compare(a.Off, b.Off) })
 	j.phase = verifying
 	if j.err = k.assemble(j, literalsOf(ops, j.entry.Size)); j.err != nil {
 		return

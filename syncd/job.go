@@ -64,6 +64,7 @@ type job struct {
 	// source's file's on a pull.
 	signed *delta.Signature
 	search *search  // for its blocks, on a pull
+	feed   *feed    // of it to the source, on a push
 	steady *steady  // the basis since that was made or searched for, or nil
 	came   *checker // of what comes from the source, by its own signature
 	stale  bool     // it is not what that says: the file changed, and nobody saw it
@@ -75,7 +76,8 @@ type job struct {
 	all  [1]native.Range // want, if that is the file as a whole
 	at   int
 	next int64
-	got  int64 // up to where all of it has arrived
+	left []native.Range // of it, while merging: before next, and to come when the end has been reached
+	got  int64          // up to where all of it has arrived
 
 	staged *tree.Staged
 	file   *tree.File // where the content goes; of sums, where it is compared
@@ -146,7 +148,7 @@ func (j *job) request() native.ReadFile {
 		j.all[0] = native.Range{N: j.entry.Size}
 		j.want = j.all[:]
 	}
-	j.at, j.next, j.got = 0, j.want[0].Off, 0
+	j.at, j.next, j.got, j.left = 0, j.want[0].Off, 0, nil
 	return f
 }
 
@@ -158,8 +160,30 @@ func (j *job) path() string {
 	return j.node.join(j.entry.Name)
 }
 
+// expectCopy is expect for a copy, which may have been found before what precedes it.
+// That comes in order, once the copies have that were found so.
+func (j *job) expectCopy(off, n int64) bool {
+	if all := (native.Range{N: j.entry.Size}); j.at < len(j.want) && j.want[j.at] == all && off > j.next && n <= all.N-off {
+		j.left = append(j.left, native.Range{Off: j.next, N: off - j.next})
+		j.next = off
+	}
+	return j.expect(off, n)
+}
+
+// goBack begins with what was left.
+func (j *job) goBack() {
+	if n := j.entry.Size - j.next; n > 0 {
+		j.left = append(j.left, native.Range{Off: j.next, N: n})
+	}
+	j.want, j.left, j.at = j.left, nil, 0
+	j.next = j.want[0].Off
+}
+
 // expect checks that the range is the next one asked for, and takes it off.
 func (j *job) expect(off, n int64) bool {
+	if len(j.left) > 0 && off == j.left[0].Off {
+		j.goBack()
+	}
 	if j.phase == asking || j.at == len(j.want) || off != j.next {
 		return false // a signature is no content
 	}
@@ -167,11 +191,13 @@ func (j *job) expect(off, n int64) bool {
 	if n > w.Off+w.N-off {
 		return false
 	}
-	j.next += n
-	if j.next == w.Off+w.N {
-		if j.at++; j.at < len(j.want) {
-			j.next = j.want[j.at].Off
-		}
+	if j.next += n; j.next < w.Off+w.N {
+		return true
+	}
+	if j.at++; j.at < len(j.want) {
+		j.next = j.want[j.at].Off
+	} else if len(j.left) > 0 {
+		j.goBack()
 	}
 	return true
 }
@@ -236,7 +262,7 @@ func (j *job) drop() (err error) {
 	}
 	j.staged, j.file, j.holes = nil, nil, false
 	j.inplace, j.assemble, j.ops = false, false, nil
-	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig = nil, nil, nil, false, false, nil
+	j.basis, j.bad, j.rest, j.mixed, j.taken, j.sig, j.left = nil, nil, nil, false, false, nil, nil
 	j.steady, j.came, j.stale = nil, nil, false
 	j.journal, j.resumed, j.unkept, j.replaces = nil, false, false, false
 	return err
@@ -246,8 +272,9 @@ func (j *job) drop() (err error) {
 type batch struct {
 	id    uint32
 	jobs  []*job
-	size  int   // of the request's payload
-	bytes int64 // of the bodies asked for
-	part  bool  // of a file that is split
-	at    int   // the job that the answer has come to
+	size  int     // of the request's payload
+	bytes int64   // of the bodies asked for
+	on    *stream // where it was asked for
+	part  bool    // of a file that is split
+	at    int     // the job that the answer has come to
 }

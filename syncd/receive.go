@@ -76,7 +76,7 @@ func (k *stream) receivedAll(b *batch, n int) error {
 	jobs := b.jobs[b.at:][:n]
 	for _, j := range jobs {
 		k.reach(j)
-		whole := j.complete()
+		whole := j.complete() || j.feed != nil && j.feed.lost.Load()
 		if j.phase == asking {
 			whole = j.fail != nil || j.search.sums != nil && j.search.sums.Complete()
 		}

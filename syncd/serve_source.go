@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed9553035b/syncd/syncd/cache"
@@ -39,7 +38,6 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 		cancel(nil)
 		helpers.wait()
 	}()
-	var signatures atomic.Int64 // bytes of those in the queue
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer func() {
@@ -59,7 +57,7 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 	reader.Go(func() {
 		defer helpers.end()
 		defer close(queue)
-		if err := readRequests(a, queue, helpers, note, &signatures); err != nil {
+		if err := readRequests(a, queue, helpers, note); err != nil {
 			cancel(err)
 			if isBroken(err) {
 				a.Close() // the answerer may wait for a sink that is gone
@@ -106,9 +104,7 @@ func (s *source) answer(ctx context.Context, a *native.Answerer, note notes, own
 		case *native.Sign:
 			err = s.answerSign(ctx, a, r)
 		case *native.Delta:
-			n := int64(len(r.Sig))
 			err = s.answerDelta(ctx, a, r)
-			signatures.Add(-n)
 		case *native.Bye:
 			if s.done != nil {
 				s.done()
@@ -137,7 +133,7 @@ func tell(a *native.Answerer, err error) {
 
 // readRequests moves requests to the queue until the connection or the session
 // ends. It returns nil behind a BYE.
-func readRequests(a *native.Answerer, queue chan<- any, helpers *lookahead, note notes, signatures *atomic.Int64) error {
+func readRequests(a *native.Answerer, queue chan<- any, helpers *lookahead, note notes) error {
 	for {
 		req, err := a.Next()
 		if err != nil {
@@ -146,9 +142,6 @@ func readRequests(a *native.Answerer, queue chan<- any, helpers *lookahead, note
 		if n, ok := req.(*native.Note); ok {
 			note(*n)
 			continue
-		}
-		if d, ok := req.(*native.Delta); ok && signatures.Add(int64(len(d.Sig))) > 2*native.MaxSignature {
-			return fmt.Errorf("%w: more bytes of signatures than may be unanswered", native.ErrProtocol)
 		}
 		queued := req
 		if l, ok := req.(*native.List); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/seed9553035b/syncd/delta"
@@ -91,9 +92,10 @@ func (s *source) answerSign(ctx context.Context, a *native.Answerer, r *native.S
 	return a.End(r.ID)
 }
 
-// answerDelta searches the file for the blocks of the sink's basis and sends
-// the ops as they are found.
+// answerDelta searches the file for the blocks of the sink's basis, whose signature may
+// still be on its way, and sends the ops as they are found.
 func (s *source) answerDelta(ctx context.Context, a *native.Answerer, r *native.Delta) error {
+	defer r.Sums.Drop()
 	failed, err := s.sendOps(ctx, a, r)
 	if err != nil {
 		return err
@@ -109,50 +111,21 @@ func (s *source) answerDelta(ctx context.Context, a *native.Answerer, r *native.
 // sendOps returns in failed what is wrong with the file, and in err what is
 // wrong with the stream.
 func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delta) (failed, err error) {
-	sig, err := delta.ParseSignature(r.Sig)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", native.ErrProtocol, err)
-	}
-	r.Sig = nil
 	f, failed := s.openFile(r.File.Path, r.File.Version)
 	if failed != nil {
 		return failed, nil
 	}
 	defer f.Close()
 	s.stats.Transferred.Add(1)
-	size := r.File.Version.Size
-	read := &native.Read{ID: r.ID}
-	send := &fileSender{s: s, a: a, r: read, f: f, version: r.File.Version}
-	covered, ended := int64(0), false
-	literal := func(off, n int64) error {
-		covered = off + n
-		for e, err := range tree.Extents(f, off, n) {
-			if err != nil {
-				failed = err
-				return errEnded
-			}
-			if ended, err = sendExtent(send, e, false); err != nil {
-				return err
-			} else if ended {
-				return errEnded
-			}
-		}
-		return nil
-	}
-	err = delta.Search(ctx, sig, countedFile{f, s.stats}, size, delta.Options{GiveUp: giveUp}, func(op delta.Op) error {
-		if op.Kind == delta.Literal {
-			return literal(op.Off, op.Len)
-		}
-		covered = op.Off + op.Len
-		s.stats.Matched.Add(op.Len)
-		return a.Copy(r.ID, op.Off, op.Src, op.Len)
-	})
+	o := opsSender{s: s, a: a, id: r.ID, f: f, size: r.File.Version.Size}
+	o.file = &fileSender{s: s, a: a, r: &native.Read{ID: r.ID}, f: f, version: r.File.Version}
+	err = o.search(ctx, r.Sums)
 	if errors.Is(err, delta.ErrNothingInCommon) {
-		err = literal(covered, size-covered)
+		err = o.literal(o.covered, o.size-o.covered)
 	}
 	switch {
 	case errors.Is(err, errEnded):
-		return failed, nil
+		return o.failed, nil
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case isReadError(err):
@@ -163,6 +136,77 @@ func (s *source) sendOps(ctx context.Context, a *native.Answerer, r *native.Delt
 		return errChanged, nil
 	}
 	return nil, nil
+}
+
+// opsSender sends the ops of one DELTA.
+type opsSender struct {
+	s       *source
+	a       *native.Answerer
+	id      uint32
+	f       *tree.File
+	size    int64
+	file    *fileSender
+	covered int64 // the end of the op that was sent last
+	failed  error // of errEnded
+}
+
+// search looks for what has come of the signature as long as it has to wait for more,
+// and then for the rest.
+func (o *opsSender) search(ctx context.Context, sums *native.Pieces) error {
+	dec := delta.NewAnyDecoder(native.MaxSignature)
+	var find *delta.FileSearch
+	for {
+		piece, err := sums.Next(ctx)
+		switch {
+		case errors.Is(err, native.ErrCut):
+			return errEnded // the sink knows why
+		case errors.Is(err, io.EOF) && dec.Complete():
+			return find.Finish(ctx)
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("%w: a signature ends early", native.ErrProtocol)
+		case err != nil:
+			return err
+		}
+		if _, err := dec.Write(piece); err != nil {
+			return fmt.Errorf("%w: %w", native.ErrProtocol, err)
+		}
+		if find == nil && dec.Signature() != nil {
+			find = delta.NewFileSearch(dec.Signature(), countedFile{o.f, o.s.stats}, o.size, delta.Options{GiveUp: giveUp}, o.send)
+		}
+		if find != nil && sums.Waits() {
+			if err := find.Ahead(ctx, dec.Blocks()); err != nil {
+				return err
+			}
+			if err := o.a.Flush(); err != nil { // the sink begins with what was found
+				return err
+			}
+		}
+	}
+}
+
+func (o *opsSender) send(op delta.Op) error {
+	if op.Kind == delta.Literal {
+		return o.literal(op.Off, op.Len)
+	}
+	o.covered = op.Off + op.Len
+	o.s.stats.Matched.Add(op.Len)
+	return o.a.Copy(o.id, op.Off, op.Src, op.Len)
+}
+
+func (o *opsSender) literal(off, n int64) error {
+	o.covered = off + n
+	for e, err := range tree.Extents(o.f, off, n) {
+		if err != nil {
+			o.failed = err
+			return errEnded
+		}
+		if ended, err := sendExtent(o.file, e, false); err != nil {
+			return err
+		} else if ended {
+			return errEnded
+		}
+	}
+	return nil
 }
 
 // errEnded ends a search whose file the sink knows to have failed.

@@ -142,6 +142,11 @@ func (k *sink) askAgain(j *job) {
 		k.toSearch(j) // the worker may be at it
 		return
 	}
+	if j.feed != nil {
+		j.feed.broken = true
+		k.toFed(j) // likewise
+		return
+	}
 	if j.phase != fetching {
 		k.freeSig(j)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/seed9553035b/syncd/wire"
@@ -27,7 +28,8 @@ type Answerer struct {
 	hdr [HeaderLen]byte
 	in  []byte
 
-	delta *Delta // under way: its signature is not complete
+	delta *Delta       // under way: its signature is not complete
+	held  atomic.Int64 // bytes of signatures that have arrived, and were not taken
 
 	mu  sync.Mutex // guards sending; held from a DATA header to its trailer
 	buf []byte
@@ -39,7 +41,8 @@ func NewAnswerer(c *wire.Conn) *Answerer { return &Answerer{c: c} }
 // Bye is the sink's word that the session is done; Result is JSON.
 type Bye struct{ Result []byte }
 
-// Next returns the next request: *List, *Read, *Sign, *Delta, *Note or *Bye.
+// Next returns the next request: *List, *Read, *Sign, *Delta, *Note or *Bye. The
+// signature of a *Delta goes on coming while Next is called for those behind it.
 func (a *Answerer) Next() (any, error) {
 	for {
 		if _, err := io.ReadFull(a.c, a.hdr[:]); err != nil {
@@ -64,9 +67,6 @@ func (a *Answerer) Next() (any, error) {
 				return d, err
 			}
 			continue
-		}
-		if a.delta != nil && h.Type != TypeNop && h.Type != TypeNote {
-			return nil, badf("a request of type %d within a signature", h.Type)
 		}
 		req, err := parseRequest(&h, a.in)
 		if req != nil || err != nil {

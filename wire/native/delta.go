@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 )
 
 // MaxSignature bounds the encoding of a signature, and with it the memory that
@@ -11,7 +12,8 @@ import (
 const MaxSignature = 64 << 20
 
 const (
-	flagMoreFollows = 1 << 0 // DELTA: the signature goes on in the next frame
+	flagMoreFollows = 1 << 0 // DELTA: the signature goes on in another frame
+	flagCut         = 1 << 1 // DELTA: the signature ends here, and is not all of it
 
 	sigChunk = 1 << 20 >> 1 // bytes of a signature in one frame
 )
@@ -24,11 +26,17 @@ type Sign struct {
 	Again bool     // what came did not agree with it: none from memory
 }
 
-// Delta asks for the ops that make a file out of the basis of a signature.
+// Delta asks for the ops that make a file out of the basis of a signature, which is in
+// the encoding of package delta. A signature may come while it is made: each Delta with
+// the ID of the one before, which had More, goes on with it.
 type Delta struct {
 	ID   uint32
 	File ReadFile // without ranges
-	Sig  []byte   // in the encoding of package delta
+	Sig  []byte   // to be sent: a piece of the signature
+	More bool     // another one follows
+	Cut  bool     // or none, though it is not all
+
+	Sums *Pieces // of a request that has arrived, where the pieces come
 }
 
 // appendFile is a READ of one file.
@@ -80,7 +88,8 @@ func (a *Asker) sign(s *Sign) error {
 	})
 }
 
-// ops queues a request for ops; a long signature goes in several frames.
+// ops queues a request for ops, or goes on with one; a long piece of a signature goes in
+// several frames.
 func (a *Asker) ops(r *Delta) error {
 	if len(r.Sig) > MaxSignature {
 		return fmt.Errorf("a signature of %d bytes, the limit is %d", len(r.Sig), MaxSignature)
@@ -89,8 +98,11 @@ func (a *Asker) ops(r *Delta) error {
 		chunk := rest[:min(len(rest), sigChunk)]
 		rest = rest[len(chunk):]
 		h := Header{Type: TypeDelta, ID: r.ID}
-		if len(rest) > 0 {
+		switch {
+		case r.More || len(rest) > 0:
 			h.Flags = flagMoreFollows
+		case r.Cut:
+			h.Flags = flagCut
 		}
 		err := a.send(h, func(b []byte) []byte {
 			b = appendFile(b, &r.File)
@@ -104,35 +116,35 @@ func (a *Asker) ops(r *Delta) error {
 	return nil
 }
 
-// gather adds one DELTA frame to the request under way, and returns it when it
-// is complete.
+// gather takes one DELTA frame. It returns the request if this is its first one.
 func (a *Answerer) gather(h *Header, payload []byte) (*Delta, error) {
-	if h.Flags&^flagMoreFollows != 0 {
-		return nil, badf("DELTA with unknown flags %#x", h.Flags)
+	if h.Flags > flagCut {
+		return nil, badf("DELTA with the flags %#x", h.Flags)
 	}
 	d := decoder{b: payload}
 	file := d.takeFile()
 	chunk := d.take(int(d.u32("signature")), "signature")
+	var begun *Delta
 	switch {
 	case d.err != nil:
 		return nil, d.err
 	case len(d.b) != 0:
 		return nil, badf("DELTA has bytes behind its end")
 	case a.delta == nil:
-		a.delta = &Delta{ID: h.ID, File: file}
+		a.delta = &Delta{ID: h.ID, File: file, Sums: newPieces(&a.held)}
+		begun = new(*a.delta) // the caller's
 	case a.delta.ID != h.ID || a.delta.File.Path != file.Path:
 		return nil, badf("DELTA of another file within a signature")
 	}
-	if len(a.delta.Sig)+len(chunk) > MaxSignature {
-		return nil, badf("a signature of more than %d bytes", MaxSignature)
+	sums := a.delta.Sums
+	var ended error
+	switch h.Flags {
+	case 0:
+		ended, a.delta = io.EOF, nil
+	case flagCut:
+		ended, a.delta = ErrCut, nil
 	}
-	a.delta.Sig = append(a.delta.Sig, chunk...)
-	if h.Flags&flagMoreFollows != 0 {
-		return nil, nil
-	}
-	r := a.delta
-	a.delta = nil
-	return r, nil
+	return begun, sums.put(chunk, ended)
 }
 
 // Copy answers that a range of the new file is in the basis at src.

@@ -12,7 +12,8 @@
 //	Answerer: Next                     (one goroutine)
 //	          Page, Data, ..., Flush   (another goroutine)
 //
-// Each half is for one goroutine at a time; the halves are independent.
+// Each half is for one goroutine at a time; the halves are independent. What the reader
+// of requests has taken of a DELTA's signature, the other goroutine gets from its Pieces.
 //
 // Any error except *wire.FileError ends the connection: the stream is then
 // out of step and only Close is left. Nothing in this package touches a tree.

@@ -56,8 +56,17 @@ func requests() []any {
 			{Path: "a/c", Version: version(1 << 40), Ranges: []Range{{0, 1}, {5, 1<<40 - 5}}},
 		}},
 		&Sign{ID: 3, File: ReadFile{Path: "x", Version: version(5)}, Block: 4096},
-		&Delta{ID: 4, File: ReadFile{Path: "y", Version: version(6)}, Sig: bytes.Repeat([]byte("sum"), 400_000)},
+		delta(4, bytes.Repeat([]byte("sum"), 400_000), true, false),
+		&List{ID: 6, Path: "between two pieces"},
+		delta(4, []byte("last"), false, false),
+		delta(7, []byte("first"), true, false),
+		delta(7, nil, false, true),
 	}
+}
+
+// delta is a piece of the signature for a DELTA.
+func delta(id uint32, sig []byte, more, cut bool) *Delta {
+	return &Delta{ID: id, File: ReadFile{Path: "y", Version: version(6)}, Sig: sig, More: more, Cut: cut}
 }
 
 // asked returns the bytes of requests and a BYE.
@@ -81,10 +90,23 @@ func asked(t testing.TB) []byte {
 func TestRequestsArriveAsSent(t *testing.T) {
 	a := NewAnswerer(replay(t, asked(t)))
 	want := append(requests(), &Note{Text: "hello", Item: true}, &Bye{Result: []byte("{}")})
+	signatures, ends := make(map[uint32][]byte), map[uint32]error{4: io.EOF, 7: ErrCut}
+	var deltas []*Delta
 	for _, w := range want {
+		if d, ok := w.(*Delta); ok {
+			begun := signatures[d.ID] == nil
+			if signatures[d.ID] = append(signatures[d.ID], d.Sig...); !begun {
+				continue // its request has arrived
+			}
+			w = &Delta{ID: d.ID, File: d.File}
+		}
 		got, err := a.Next()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if d, ok := got.(*Delta); ok {
+			deltas = append(deltas, &Delta{ID: d.ID, Sums: d.Sums})
+			d.Sums = nil
 		}
 		if d := cmp.Diff(w, got); d != "" {
 			t.Fatalf("request differs (-want +got):\n%s", d)
@@ -92,6 +114,18 @@ func TestRequestsArriveAsSent(t *testing.T) {
 	}
 	if _, err := a.Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatalf("at the end: %v", err)
+	}
+	for _, d := range deltas {
+		got, err := d.Sums.Next(t.Context())
+		if err != nil || !bytes.Equal(got, signatures[d.ID]) {
+			t.Errorf("signature %d: %d bytes, %v", d.ID, len(got), err)
+		}
+		if _, err := d.Sums.Next(t.Context()); err != ends[d.ID] || d.Sums.Waits() {
+			t.Errorf("signature %d ends by %v", d.ID, err)
+		}
+	}
+	if n := a.held.Load(); n != 0 || len(deltas) != 2 {
+		t.Errorf("%d bytes of %d signatures are held", n, len(deltas))
 	}
 }
 
@@ -315,13 +349,19 @@ func TestAnswererRefuses(t *testing.T) {
 		{"ranges that overlap", send(&Read{Files: file("a", Range{0, 10}, Range{5, 10})})},
 		{"an empty range", send(&Read{Files: file("a", Range{0, 0})})},
 		{"a SIGN with a path that climbs", send(&Sign{File: ReadFile{Path: "..", Version: version(1)}})},
-		{"another request within a signature", append(
-			send(&Delta{ID: 1, File: file("a")[0], Sig: make([]byte, sigChunk+1)})[:HeaderLen+2+4+1+44+4+sigChunk],
-			send(&List{})...)},
+		{"another DELTA within a signature", send(
+			&Delta{ID: 1, File: file("a")[0], More: true}, &Delta{ID: 2, File: file("a")[0]})},
+		{"another file's signature within one", send(
+			&Delta{ID: 1, File: file("a")[0], More: true}, &Delta{ID: 1, File: file("b")[0]})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if req, err := NewAnswerer(replay(t, tt.data)).Next(); !errors.Is(err, ErrProtocol) {
+			a := NewAnswerer(replay(t, tt.data))
+			req, err := a.Next()
+			if _, ok := req.(*Delta); ok {
+				req, err = a.Next()
+			}
+			if !errors.Is(err, ErrProtocol) {
 				t.Errorf("got %v, %v", req, err)
 			}
 		})
