@@ -19,6 +19,10 @@ type Extent struct {
 // and not beyond that range. A file that ends before is io.ErrUnexpectedEOF.
 // A file system that does not know holes has none. An error is the last pair
 // and comes with the part of the range that is left. It moves f's own offset.
+//
+// Data once found is not asked for again: the end of it may be far away, and the page
+// cache all that says where (tmpfs, blocks of XFS that are allocated and not written). A
+// hole that somebody else makes in it is data that reads as zeros.
 func Extents(f *File, off, n int64) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
 		end := off + n
@@ -39,6 +43,10 @@ func Extents(f *File, off, n int64) iter.Seq2[Extent, error] {
 // nextExtent returns the extent at off, cut at end.
 func nextExtent(f *File, off, end int64) (Extent, error) {
 	x := Extent{Off: off, Len: end - off}
+	if d := f.data.Load(); d != nil && off >= d.Off && off < d.Off+d.Len {
+		x.Len = min(d.Off+d.Len, end) - off
+		return x, nil
+	}
 	data, err := f.seek(off, unix.SEEK_DATA)
 	switch {
 	case err == nil && data > off:
@@ -59,6 +67,7 @@ func nextExtent(f *File, off, end int64) (Extent, error) {
 	if err != nil || hole <= off {
 		return x, longEnough(f, end)
 	}
+	f.data.Store(&Extent{Off: off, Len: hole - off})
 	x.Len = min(hole, end) - off
 	return x, nil
 }
@@ -97,6 +106,7 @@ func Punch(f *File, off, n int64) error {
 	if n == 0 {
 		return nil // EINVAL for fallocate(2)
 	}
+	f.data.Store(nil)
 	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
 	err := retry(func() error { return unix.Fallocate(f.num(), mode, off, n) })
 	switch err {

@@ -20,6 +20,8 @@ type File struct {
 	name string
 	perm uint32 // what Create was asked for
 	made bool   // by Create, and not changed since
+
+	data atomic.Pointer[Extent] // that Extents found last, as far as it goes
 }
 
 var _ wire.File = (*File)(nil)
@@ -92,6 +94,7 @@ func (f *File) Size() (int64, error) {
 
 // Truncate changes the length of the file to size bytes.
 func (f *File) Truncate(size int64) error {
+	f.data.Store(nil)
 	if err := retry(func() error { return unix.Ftruncate(f.num(), size) }); err != nil {
 		return f.fail("truncate", err)
 	}
