@@ -187,7 +187,15 @@ var sourceAttacks = []attack{
 	{name: "COPY of 2^62 bytes", play: comparing(copyFrame(0, 1<<62, 0))},
 	{name: "COPY of no bytes", play: comparing(copyFrame(0, 0, 0))},
 	{name: "COPY from nowhere", play: comparing(frame{typ: typeCopy, n: basisSize})},
-	{name: "COPY out of order", play: comparing(copyFrame(1000, 1000, 0))},
+	{name: "COPY of a part of a block", play: comparing(copyFrame(1000, 1000, 0))},
+	{name: "COPY that leaves out something, and an end", play: comparing(copyFrame(4096, 2048, 0), frame{typ: typeEnd})},
+	{name: "COPY behind what was left out, and an end", play: comparing(copyFrame(4096, 2048, 0), copyFrame(0, 2048, 0), frame{typ: typeEnd})},
+	{name: "COPY into what was copied", play: comparing(copyFrame(4096, 2048, 0), copyFrame(0, 2048, 0), copyFrame(2048, 4096, 0))},
+	{name: "COPY that leaves out something twice", play: comparing(copyFrame(4096, 2048, 0), copyFrame(0, 2048, 0), copyFrame(8192, 2048, 0))},
+	{name: "COPY before what was left out", play: comparing(copyFrame(2048, 2048, 0), copyFrame(8192, 2048, 0), copyFrame(4096, 2048, 0))},
+	{name: "content that leaves out something", play: comparing(copyFrame(4096, 2048, 0), frame{typ: typeData, off: 8192, n: 10})},
+	{name: "content into what was copied", play: comparing(copyFrame(4096, 2048, 0), frame{typ: typeData, n: 4097})},
+	{name: "hole into what was copied", play: comparing(copyFrame(4096, 2048, 0), frame{typ: typeHole, n: 4097})},
 	{name: "wrong digests behind a COPY of all, always", play: wrongTail},
 }
 
@@ -353,6 +361,17 @@ var sinkAttacks = []attack{
 	{name: "READ of a size of 2^63", play: asking(frame{typ: typeRead, payload: readFiles(1, 0, "f", 1<<63, 0)})},
 	{name: "READ of 2^32-1 ranges", play: asking(frame{typ: typeRead, payload: readFiles(1, 0, "f", 10, 1<<32-1)})},
 	{name: "READ with more behind it", play: asking(frame{typ: typeRead, payload: append(readFiles(1, 0, "f", 10, 0), 1)})},
+	{name: "DELTA", play: asking(frame{typ: typeDelta})},
+	{name: "DELTA of ../outside", play: asking(deltaOf("../outside", 0, 0, sums))},
+	{name: "DELTA with half a signature", play: asking(deltaOf("f", 0, 0, sums[:len(sums)-1]))},
+	{name: "DELTA with more signature than it says", play: asking(deltaOf("f", 0, -1, sums))},
+	{name: "DELTA with less signature than it says", play: asking(deltaOf("f", 0, 1, sums))},
+	{name: "DELTA of unknown flags", play: asking(deltaOf("f", 3, 0, sums))},
+	{name: "DELTA within a signature", play: asking(deltaOf("f", 1, 0, sums), deltaOf("basis", 0, 0, sums))},
+	{name: "DELTA whose signature never ends", play: asking(deltaOf("f", 1, 0, sums))},
+	{name: "DELTA whose signature is cut short", exits: []int{0, 2, 12}, play: asking(deltaOf("f", 1, 0, sums), deltaOf("f", 2, 0, nil))},
+	{name: "DELTA with a signature of 100 MiB", play: asking(slices.Repeat([]frame{deltaOf("f", 1, 0, make([]byte, 500<<10))}, 205)...)},
+	{name: "1,000 DELTAs unanswered", play: asking(slices.Repeat([]frame{deltaOf("f", 0, 0, sums)}, 1000)...)},
 	{name: "NOTE of 60 KiB", play: asking(frame{typ: typeNote, payload: bytes.Repeat([]byte("x"), 60<<10)})},
 	{name: "stops in a header", play: func(p *rawPeer) { p.send(frame{typ: typeList}.bytes()[:31]); stopsHere(p) }},
 	{name: "stops in a payload", play: func(p *rawPeer) { asking(frame{typ: typeList, claim: 100})(p); stopsHere(p) }},
@@ -360,6 +379,15 @@ var sinkAttacks = []attack{
 	{name: "fatal with escape sequences", play: asking(frame{typ: typeFatal, status: 12, payload: []byte("\x1b[2Jgone\x07")})},
 	{name: "READ through a symlink", exits: []int{0, 2, 12}, play: asking(frame{typ: typeRead, payload: readFiles(1, 0, "link/outside", 10, 0)})},
 	{name: "LIST through a symlink", exits: []int{0, 2, 12}, play: asking(frame{typ: typeList, payload: list("link", "")})},
+}
+
+// sums is a signature of two blocks.
+var sums = append(slices.Clone(sumsOf(2).payload), make([]byte, 2*(4+digestSize))...)
+
+// deltaOf is a DELTA of one file, with a signature that claims to be longer.
+func deltaOf(path string, flags uint8, longer int, sig []byte) frame {
+	b := binary.LittleEndian.AppendUint32(readFiles(1, 0, path, 10, 0), uint32(len(sig)+longer))
+	return frame{typ: typeDelta, flags: flags, id: 1, payload: append(b, sig...)}
 }
 
 // asking sends requests.

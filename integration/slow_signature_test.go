@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestSignatureComesSlowly pulls a changed file whose signature takes some seconds on
+// TestSignatureComesSlowly moves a changed file whose signature takes some seconds on
 // the line. The new file is begun meanwhile; and where the connection breaks then, the
 // others go on, or nothing is lost.
 func TestSignatureComesSlowly(t *testing.T) {
@@ -29,53 +29,56 @@ func TestSignatureComesSlowly(t *testing.T) {
 		{name: "and one of two breaks", streams: "2", harm: (*link).breakIt},
 		{name: "and one of two stalls", streams: "2", harm: (*link).stall, options: []string{"--timeout=2"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			b := newBroken(t, "pull", size)
-			file := filepath.Join(b.dst, "big")
-			editFile(t, filepath.Join(b.src, "big"), file, 10)
-			was, err := os.ReadFile(file)
-			check(t, err)
-			d, relay, args := throttled(b, rate)
-			args = append(args, "--block-size=700", "--streams="+c.streams)
-			args = append(args, c.options...)
-			_, wait := begin(t, syncArgs(args...)...)
-			begun, moved := c.name == inPlace, int64(0)
-			eventually(t, "the signature is on its way", func() bool {
-				names, err := os.ReadDir(b.dst)
+		for _, way := range []string{"pull", "push"} {
+			t.Run(way+" "+c.name, func(t *testing.T) {
+				t.Parallel()
+				b := newBroken(t, way, size)
+				file := filepath.Join(b.dst, "big")
+				editFile(t, filepath.Join(b.src, "big"), file, 10)
+				was, err := os.ReadFile(file)
 				check(t, err)
-				begun, moved = begun || len(names) > 1, relay.bytes()
-				return begun && moved > length/3 && fmt.Sprint(len(relay.all())) == c.streams || moved >= length
-			})
-			if !begun || moved >= length {
-				t.Errorf("begun: %t, when %d bytes have come", begun, moved)
-			}
-			if c.harm != nil {
-				busiest := relay.all()[0]
-				for _, k := range relay.all() {
-					if k.bytes.Load() > busiest.bytes.Load() {
-						busiest = k
+				d, relay, args := throttled(b, rate)
+				args = append(args, "--block-size=700", "--streams="+c.streams)
+				args = append(args, c.options...)
+				_, wait := begin(t, syncArgs(args...)...)
+				begun, moved := c.name == inPlace, int64(0)
+				eventually(t, "the signature is on its way", func() bool {
+					names, err := os.ReadDir(b.dst)
+					check(t, err)
+					begun, moved = begun || len(names) > 1, relay.bytes()
+					return begun && moved > length/3 && fmt.Sprint(len(relay.all())) == c.streams || moved >= length
+				})
+				if !begun || moved >= length {
+					t.Errorf("begun: %t, when %d bytes have come", begun, moved)
+				}
+				if c.harm != nil {
+					busiest := relay.all()[0]
+					for _, k := range relay.all() {
+						if k.bytes.Load() > busiest.bytes.Load() {
+							busiest = k
+						}
 					}
+					c.harm(busiest)
 				}
-				c.harm(busiest)
-			}
-			r := wait()
-			wantExit(t, r, c.code)
-			noStagingNames(t, b.dst)
-			if c.code != 0 {
-				now, err := os.ReadFile(file)
-				check(t, err)
-				if string(now) != string(was) {
-					t.Error("the file that was there is another one")
+				r := wait()
+				wantExit(t, r, c.code)
+				d.sessions(1) // it has cleaned up
+				noStagingNames(t, b.dst)
+				if c.code != 0 {
+					now, err := os.ReadFile(file)
+					check(t, err)
+					if string(now) != string(was) {
+						t.Error("the file that was there is another one")
+					}
+					args[map[string]int{"pull": 0, "push": 1}[way]] = d.url("m/")
+					r = here.sync(t, args...) // has the whole of the old file to go by
+					wantExit(t, r, 0)
 				}
-				args[0] = d.url("m/")
-				r = here.sync(t, args...) // has the whole of the old file to go by
-				wantExit(t, r, 0)
-			}
-			judge(t, b.src, b.dst)
-			if s := lastStats(t, r.stdout); s.LiteralBytes > 1<<20 || s.Redone > 0 {
-				t.Errorf("%d bytes of literals, %d ranges again", s.LiteralBytes, s.Redone)
-			}
-		})
+				judge(t, b.src, b.dst)
+				if s := lastStats(t, r.stdout); s.LiteralBytes > 1<<20 || s.Redone > 0 {
+					t.Errorf("%d bytes of literals, %d ranges again", s.LiteralBytes, s.Redone)
+				}
+			})
+		}
 	}
 }

@@ -51,16 +51,17 @@ type bodies interface {
 //
 //  1. planner (sequential, the caller of run): takes pages of listings,
 //     compares each entry with what is there, makes what has no content,
-//     and asks for pages and content. It alone writes requests, but notes.
+//     and asks for pages and content. It alone writes requests, but notes, and the rest
+//     of a signature.
 //  2. receiver (one for each stream): takes answers in order. Pages go to the
 //     planner; bodies go from the stream into staged files, each range is
 //     verified, and complete files go to the committer. It waits for nobody but
 //     the committer, so that the stream always moves.
 //  3. maker (sequential): makes small files ahead of the receivers, see ahead.
-//  4. worker (one job at a time, itself parallel): signs and searches bases, begins
-//     a search while the receiver still takes the signature, and sees to it that what
-//     is put together of a basis and of what came is hashed. A builder of the job's
-//     own copies and hashes, in workers of its own.
+//  4. worker (one job at a time, itself parallel): signs and searches bases, sends a
+//     signature while it makes it, begins a search while the receiver still takes the
+//     signature, and sees to it that what is put together of a basis and of what came
+//     is hashed. A builder of the job's own copies and hashes, in workers of its own.
 //  5. committer (sequential): gives files their metadata and their name,
 //     makes hard links, finishes directories. It waits for nobody but a closer
 //     (sequential), which closes the files that were replaced.
