@@ -2,10 +2,13 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -141,5 +144,26 @@ func (r *relay) bytes() (n int64) {
 func (r *relay) breakAll() {
 	for _, k := range r.all() {
 		k.cut()
+	}
+}
+
+// TestBandwidthLimitIsTheSourcesToo pulls slowly: what the client takes is what is sent,
+// and not what all the buffers between the two have room for.
+func TestBandwidthLimitIsTheSourcesToo(t *testing.T) {
+	const rate, streams = 8 << 20, 2
+	b := newBroken(t, "pull", 128<<20)
+	_, relay, args := throttled(b, 0)
+	start := time.Now()
+	client, wait := begin(t, syncArgs(append(args, "--bwlimit=8M", fmt.Sprint("--streams=", streams))...)...)
+	time.Sleep(1500 * time.Millisecond)
+	sent, took := relay.bytes(), time.Since(start)
+	check(t, client.Signal(os.Interrupt))
+	wantExit(t, wait(), 20)
+	if n := len(relay.all()); n != streams {
+		t.Errorf("%d connections", n)
+	}
+	t.Logf("%d bytes were sent in %v", sent, took)
+	if most := int64(took.Seconds()*rate) + streams*2<<20; sent > most || sent < 2<<20 {
+		t.Errorf("%d bytes were sent in %v, at most %d are right", sent, took, most)
 	}
 }

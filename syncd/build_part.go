@@ -3,6 +3,7 @@ package syncd
 import (
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/tree"
+	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -117,7 +118,7 @@ func (w *partBuilder) copyExtent(off, src, n int64) error {
 			return err
 		}
 		w.check.write(buf)
-		if err := w.write(buf, off); err != nil {
+		if err := wire.WriteAt(w.file, buf, off); err != nil {
 			return err
 		}
 		stats.User.Add(int64(m))
@@ -135,13 +136,6 @@ func (w *partBuilder) allocate(off, n int64) {
 // inKernel takes the file's lock.
 func (w *partBuilder) inKernel(off, src, n int64) error {
 	return w.k.copier.CopyRange(w.file, off, w.basis, src, n, &w.k.stats.Stats)
-}
-
-func (w *partBuilder) write(buf []byte, off int64) error {
-	w.file.Lock()
-	defer w.file.Unlock()
-	_, err := w.file.WriteAt(buf, off)
-	return err
 }
 
 // hash checks n bytes of f from off.

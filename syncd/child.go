@@ -182,7 +182,7 @@ func ServeChild(ctx context.Context) error {
 
 // resume goes on where a handover left off.
 func (n *session) resume(protocol int) error {
-	if err := n.connect(n.hello == nil); err != nil {
+	if err := n.connect(); err != nil {
 		return err
 	}
 	defer n.conn.Close()

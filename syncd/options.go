@@ -45,6 +45,10 @@ type Options struct {
 	// Timeout is the client's, in seconds: a server with a longer one uses this.
 	Timeout int64 `json:"timeout,omitempty"`
 
+	// BWLimit is how many bytes a second the client of a pull takes. A source that sent
+	// more would fill the buffers on the way, for nothing if the pull breaks off.
+	BWLimit int64 `json:"bwlimit,omitempty"`
+
 	// What the sink passes over, and what it takes for unchanged.
 	SafeLinks      bool   `json:"safe_links,omitempty"`      // no symlinks that lead out of the tree
 	Existing       bool   `json:"existing,omitempty"`        // only what is there
@@ -154,6 +158,9 @@ func (o *Options) Validate() error {
 	case "", FsyncNone, FsyncCommit, FsyncFile:
 	default:
 		return fmt.Errorf("unknown fsync policy %q (none, commit, file)", o.Fsync)
+	}
+	if o.BWLimit < 0 {
+		return fmt.Errorf("a limit of %d bytes a second", o.BWLimit)
 	}
 	if o.Timeout < 0 || o.Timeout > math.MaxInt32 {
 		return fmt.Errorf("a timeout of %d seconds", o.Timeout)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/seed9553035b/syncd/wire"
 	"github.com/seed9553035b/syncd/wire/native"
 )
 
@@ -145,8 +146,7 @@ func (k *stream) onPacked(id, index uint32, off, n int64, z []byte, b bodies) er
 		if !k.openTarget(j) {
 			return nil
 		}
-		if _, err := j.file.WriteAt(data, off); err != nil {
-			j.err = err
+		if j.err = wire.WriteAt(j.content(), data, off); j.err != nil {
 			return nil
 		}
 		// What was written is what is hashed, as of any other body.

@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/seed9553035b/syncd/config"
 	"github.com/seed9553035b/syncd/delta"
 	"github.com/seed9553035b/syncd/syncd/filter"
@@ -50,8 +48,7 @@ type session struct {
 	conn *wire.Conn
 	// stockErr is what is wrong with a stock client's arguments.
 	stockErr error
-	limit    *rate.Limiter // a stock client's, nil for a native one
-	lowered  bool          // the client's timeout is, and it is to be told
+	lowered  bool // the client's timeout is, and it is to be told
 
 	hello *native.ClientHello
 	opt   Options
@@ -60,7 +57,8 @@ type session struct {
 
 // serve runs the session and logs how it went.
 func (n *session) serve() {
-	if err := n.connect(n.isStock()); err != nil {
+	stock := n.isStock()
+	if err := n.connect(); err != nil {
 		n.log.Error("no session", "err", err)
 		return
 	}
@@ -68,7 +66,7 @@ func (n *session) serve() {
 	stop := context.AfterFunc(n.ctx, func() { n.conn.Close() })
 	defer stop()
 
-	if n.limit != nil {
+	if stock {
 		n.serveStock()
 		return
 	}
@@ -113,12 +111,8 @@ func (n *session) serveNative() {
 
 // connect makes the connection of what the session was given, which is closed if
 // that fails.
-func (n *session) connect(stock bool) error {
+func (n *session) connect() error {
 	o, err := connOptions(n.cfg, n.stats)
-	if stock {
-		n.limit = noLimit()
-		o.Limit = n.limit
-	}
 	switch {
 	case err != nil:
 	case n.net != nil:
@@ -302,6 +296,10 @@ func (n *session) refuseLate(code native.Code, text string) error {
 	return err
 }
 
+// leastLimit is the least rate, in bytes a second, that a source keeps to for a client:
+// at less it would be silent for long, and be taken for dead.
+const leastLimit = 64 << 10
+
 // source serves a pull.
 func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 	paths := make([]string, len(n.hello.Paths))
@@ -328,14 +326,20 @@ func (n *session) source(root *tree.Root, rules, hidden *filter.List) error {
 		return &source{view: v, rules: rules, hidden: hidden, below: below, oneFS: n.opt.OneFS, prune: n.opt.Prune,
 			numeric: n.opt.NumericIDs || n.module.NumericIDs, munged: n.module.MungeSymlinks, chmod: n.module.outgoing, alg: n.alg, stats: n.stats, packer: newPacker(&n.opt), sums: n.server.sums}
 	}}
+	limit := limiter(n.opt.BWLimit)
+	if n.opt.BWLimit > 0 && n.opt.BWLimit < leastLimit {
+		limit = limiter(leastLimit)
+	}
 	g, end := n.gather(answer, func(joined *session) error {
 		n.stats.include(joined.stats)
+		joined.conn.SetLimit(limit)
 		return all.answer(joined.ctx, joined.conn)
 	})
 	defer end()
 	if err := native.SendServerHello(n.conn, answer); err != nil {
 		return err
 	}
+	n.conn.SetLimit(limit)
 	close(g.ready)
 	if err := all.answer(n.ctx, n.conn); err != nil {
 		n.log.Debug("the first stream ends", "err", err)

@@ -40,17 +40,12 @@ func newStockPeer(conn *wire.Conn, server bool, note func(native.Note)) *stockPe
 	return p
 }
 
-// noLimit is a limiter for a session whose client may ask for a limit.
-func noLimit() *rate.Limiter { return rate.NewLimiter(rate.Inf, 1) }
-
-// setLimit holds a session to so many KiB a second; 0 is no limit.
-func setLimit(l *rate.Limiter, kib int) {
-	if kib <= 0 {
-		return
+// limiter lets so many bytes a second through; 0 is no limit.
+func limiter(bytes int64) *rate.Limiter {
+	if bytes <= 0 {
+		return nil
 	}
-	want := wire.NewLimiter(int64(kib) << 10)
-	l.SetBurst(want.Burst())
-	l.SetLimit(want.Limit())
+	return wire.NewLimiter(bytes)
 }
 
 // close closes the connection, at which a remote shell ends, and returns the

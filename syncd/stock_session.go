@@ -176,7 +176,7 @@ func (n *session) beginStock(p *stockPeer) (*rsync.Session, *rsync.Args, error) 
 	n.setTimeout(args)
 	p.session, err = rsync.ServerSetup(p.r, p.w, args)
 	n.stockErr = bad
-	setLimit(n.limit, args.BWLimit)
+	n.conn.SetLimit(limiter(int64(args.BWLimit) << 10))
 	return p.session, args, err
 }
 

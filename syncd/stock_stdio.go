@@ -19,8 +19,7 @@ import (
 // The client has been told of an error that is returned, if it could be.
 func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.WriteCloser) error {
 	stats := NewStats()
-	limit := noLimit()
-	conn, err := wire.NewStream(in, out, wire.Options{Stats: &stats.Stats, Limit: limit})
+	conn, err := wire.NewStream(in, out, wire.Options{Stats: &stats.Stats})
 	if err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func ServeStock(ctx context.Context, args []string, in io.ReadCloser, out io.Wri
 	if err := p.exchangeVersions(rsync.MaxProtocol); err != nil {
 		return err
 	}
-	setLimit(limit, a.BWLimit)
+	conn.SetLimit(limiter(int64(a.BWLimit) << 10))
 	if p.session, err = rsync.ServerSetup(p.r, p.w, a); err != nil {
 		return err
 	}

@@ -302,6 +302,9 @@ func (t *Transfer) hello(role native.Role, module string, peer filter.Side) (*na
 	}
 	o := t.Options
 	o.Rules, o.Timeout = rules, int64(t.Timeout/time.Second)
+	if t.Limit != nil && role == native.RolePull {
+		o.BWLimit = int64(t.Limit.Limit())
+	}
 	raw, err := json.Marshal(&o)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,8 @@ type Conn struct {
 	inHalf  half
 	kernel  *kernelReader // below in; nil if the stream is in user space
 
-	timeout       atomic.Int64 // Options.Timeout, or what SetTimeout has made of it
+	timeout       atomic.Int64                 // Options.Timeout, or what SetTimeout has made of it
+	limit         atomic.Pointer[rate.Limiter] // Options.Limit, or what SetLimit has made of it
 	stats         *Stats
 	local, remote net.Addr
 	closeStream   func() error
@@ -279,6 +280,9 @@ func (h *half) end(err error, release func()) {
 
 // SetTimeout changes Options.Timeout for waits that begin from now on.
 func (c *Conn) SetTimeout(d time.Duration) { c.timeout.Store(int64(max(d, 0))) }
+
+// SetLimit changes Options.Limit for what is moved from now on.
+func (c *Conn) SetLimit(l *rate.Limiter) { c.limit.Store(l) }
 
 // Buffered returns how many bytes were taken off the stream and not read yet.
 func (c *Conn) Buffered() int {

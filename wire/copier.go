@@ -16,7 +16,7 @@ import (
 type Copier struct {
 	mu    sync.Mutex
 	pairs map[devices]*means
-	idle  pipe // open if a pipe of an earlier call waits for the next
+	idle  []pipe // of earlier calls, for the next; as many as were made at a time
 }
 
 // devices are the file systems of a source and a destination (st_dev).
@@ -30,11 +30,14 @@ type means struct {
 	block     int64 // the unit in which dst can share blocks
 }
 
-// Close closes the pipe that a Copier may hold. The Copier stays usable.
+// Close closes the pipes that a Copier may hold. The Copier stays usable.
 func (c *Copier) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.idle.close()
+	for i := range c.idle {
+		c.idle[i].close()
+	}
+	c.idle = nil
 	return nil
 }
 
@@ -49,7 +52,6 @@ func (c *Copier) CopyRange(dst File, dstOff int64, src File, srcOff, n int64, st
 	}
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
-	defer lock(dst).Unlock()
 	r := copyRange{c: c, dst: dst, src: src, dstOff: dstOff, srcOff: srcOff, n: n, st: st}
 	if err := r.stat(); err != nil {
 		return err
@@ -78,7 +80,6 @@ func (c *Copier) Shares(dst, src File) int64 {
 func (c *Copier) Share(dst File, dstOff int64, src File, srcOff, n int64, st *Stats) (bool, error) {
 	defer runtime.KeepAlive(src)
 	defer runtime.KeepAlive(dst)
-	defer lock(dst).Unlock()
 	r := copyRange{c: c, dst: dst, src: src, dstOff: dstOff, srcOff: srcOff, n: n, st: st}
 	if err := r.stat(); err != nil {
 		return false, err
@@ -164,22 +165,24 @@ func (r *copyRange) advance(k int64) {
 // takePipe returns the idle pipe or a new one.
 func (c *Copier) takePipe() (pipe, error) {
 	c.mu.Lock()
-	p := c.idle
-	c.idle = pipe{}
+	var p pipe
+	if n := len(c.idle); n > 0 {
+		p = c.idle[n-1]
+		c.idle = c.idle[:n-1]
+	}
 	c.mu.Unlock()
 	return p, p.open()
 }
 
-// putPipe keeps p for the next call, unless there is one already or an error
-// has left bytes in it.
+// putPipe keeps p for the next call, unless an error has left bytes in it.
 func (c *Copier) putPipe(p pipe) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.n > 0 || c.idle.slots > 0 {
+	if p.n > 0 {
 		p.close()
 		return
 	}
-	c.idle = p
+	c.idle = append(c.idle, p)
 }
 
 // copyChunk is the buffer of the last resort.
@@ -196,8 +199,8 @@ func (r *copyRange) copy() error {
 			}
 			return fileError("pread", r.src, r.srcOff, err)
 		}
-		if _, err := r.dst.WriteAt(buf[:k], r.dstOff); err != nil {
-			return fileError("pwrite", r.dst, r.dstOff, err)
+		if err := WriteAt(r.dst, buf[:k], r.dstOff); err != nil {
+			return err
 		}
 		r.st.User.Add(int64(k))
 		r.advance(int64(k))

@@ -43,7 +43,10 @@ func (r *copyRange) clone() (bool, error) {
 		Src_length:  uint64(middle),
 		Dest_offset: uint64(r.dstOff + head),
 	}
-	err := retry(func() error { return cloneRange(int(r.dst.Fd()), &arg) })
+	err := retry(func() error {
+		defer lock(r.dst).Unlock()
+		return cloneRange(int(r.dst.Fd()), &arg)
+	})
 	if err != nil {
 		return false, r.cloneRefused(err)
 	}
@@ -108,6 +111,7 @@ func (r *copyRange) inKernel() (bool, error) {
 		srcOff, dstOff := r.srcOff, r.dstOff
 		var k int
 		err := retry(func() (err error) {
+			defer lock(r.dst).Unlock()
 			k, err = copyFileRange(int(r.src.Fd()), &srcOff, int(r.dst.Fd()), &dstOff, int(min(r.n, maxCall)), 0)
 			return err
 		})
@@ -179,6 +183,7 @@ func (r *copyRange) splice() (bool, error) {
 // unload moves what is in p to the destination. The source's offset follows,
 // so bytes that stay in p are not lost: the next means reads them again.
 func (r *copyRange) unload(p *pipe) (refused bool, err error) {
+	defer lock(r.dst).Unlock()
 	for p.n > 0 {
 		dstOff := r.dstOff
 		k, err := splice(p.r, nil, int(r.dst.Fd()), &dstOff, p.n)

@@ -29,6 +29,16 @@ func lock(dst File) sync.Locker {
 	return l
 }
 
+// WriteAt writes p to dst at off, with the lock that dst may have. Its error is a
+// *FileError.
+func WriteAt(dst File, p []byte, off int64) error {
+	defer lock(dst).Unlock()
+	if n, err := dst.WriteAt(p, off); err != nil {
+		return fileError("pwrite", dst, off+int64(n), err)
+	}
+	return nil
+}
+
 // unlocked is the lock of a file that has none.
 type unlocked struct{}
 

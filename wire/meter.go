@@ -25,9 +25,9 @@ type meter struct {
 	count *atomic.Int64 // Stats.Sent or Stats.Received
 	calls *atomic.Int64 // Stats.Calls
 
-	limit  *rate.Limiter   // nil: no limit
-	closed context.Context // done when the Conn closes
-	debt   int             // bytes moved and not yet paid for
+	limit  *atomic.Pointer[rate.Limiter] // the Conn's; nil: no limit
+	closed context.Context               // done when the Conn closes
+	debt   int                           // bytes moved and not yet paid for
 
 	timeout     *atomic.Int64 // the Conn's, as a time.Duration; 0: none
 	armed       time.Time     // the deadline that setDeadline was last given
@@ -41,18 +41,18 @@ type meter struct {
 // Tokens are paid after the fact because how much a stream will yield is not
 // known before; the debt never exceeds one burst.
 func (m *meter) admit(n int) (int, error) {
-	if m.limit != nil && m.limit.Limit() != rate.Inf {
+	if limit := m.limit.Load(); limit != nil && limit.Limit() != rate.Inf {
 		for m.debt > 0 {
-			k := min(m.debt, m.limit.Burst())
+			k := min(m.debt, limit.Burst())
 			if k <= 0 {
-				return 0, fmt.Errorf("limiter with a burst of %d", m.limit.Burst())
+				return 0, fmt.Errorf("limiter with a burst of %d", limit.Burst())
 			}
-			if err := m.limit.WaitN(m.closed, k); err != nil {
+			if err := limit.WaitN(m.closed, k); err != nil {
 				return 0, err
 			}
 			m.debt -= k
 		}
-		n = min(n, max(m.limit.Burst(), 1))
+		n = min(n, max(limit.Burst(), 1))
 	}
 	return n, m.arm()
 }
@@ -60,7 +60,7 @@ func (m *meter) admit(n int) (int, error) {
 // moved is called after a system call that moved n bytes.
 func (m *meter) moved(n int) {
 	m.count.Add(int64(n))
-	if m.limit != nil {
+	if m.limit.Load() != nil {
 		m.debt += n
 	}
 }

@@ -109,13 +109,14 @@ func newConn(o *Options) (*Conn, error) {
 		conn.stats = new(Stats)
 	}
 	conn.timeout.Store(int64(o.Timeout))
+	conn.limit.Store(o.Limit)
 	conn.closed, conn.markDone = context.WithCancel(context.Background())
 	return conn, nil
 }
 
 // receive builds the incoming half on d, or on r if d is nil.
 func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
-	m := meter{count: &c.stats.Received, calls: &c.stats.Calls, limit: o.Limit, closed: c.closed, timeout: &c.timeout}
+	m := meter{count: &c.stats.Received, calls: &c.stats.Calls, limit: &c.limit, closed: c.closed, timeout: &c.timeout}
 	if d == nil {
 		m.setDeadline = readDeadline(r)
 		c.stats.Fallback("receive: the stream is in user space")
@@ -142,7 +143,7 @@ func (c *Conn) receive(r io.Reader, d descriptor, o *Options) error {
 
 // send builds the outgoing half on d, or on w if d is nil.
 func (c *Conn) send(w io.Writer, d descriptor, o *Options) error {
-	m := meter{count: &c.stats.Sent, calls: &c.stats.Calls, limit: o.Limit, closed: c.closed, timeout: &c.timeout}
+	m := meter{count: &c.stats.Sent, calls: &c.stats.Calls, limit: &c.limit, closed: c.closed, timeout: &c.timeout}
 	if d == nil {
 		m.setDeadline = writeDeadline(w)
 		c.stats.Fallback("send: the stream is in user space")

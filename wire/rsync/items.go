@@ -301,11 +301,7 @@ func (t *itemReader) token(f byte) (Token, error) {
 func (t *itemReader) RecvFile(dst wire.File, off, _ int64) error {
 	data := t.data
 	t.data = nil
-	n, err := dst.WriteAt(data, off)
-	if err != nil {
-		return &wire.FileError{Op: "pwrite", Path: dst.Name(), Off: off + int64(n), Err: err}
-	}
-	return nil
+	return wire.WriteAt(dst, data, off)
 }
 
 func (t *itemReader) WriteOut() error { return nil }

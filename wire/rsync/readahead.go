@@ -90,11 +90,11 @@ func (b *readAhead) RecvFile(dst wire.File, off, n, more int64) error {
 		}
 		head := b.data[:k]
 		b.data = b.data[k:]
-		if done, err := dst.WriteAt(head, off); err != nil {
+		if failed := wire.WriteAt(dst, head, off); failed != nil {
 			if err := b.Discard(n - k); err != nil {
 				return err
 			}
-			return &wire.FileError{Op: "pwrite", Path: dst.Name(), Off: off + int64(done), Err: err}
+			return failed
 		}
 		b.copied += k
 	}
