@@ -2,9 +2,8 @@ package delta
 
 // Tuning of looking ahead.
 const (
-	// What is looked for may lie further back than it should, by what an edit has
-	// removed or added: so much more is searched, and no more than one part in
-	// aheadShare of it.
+	// What is looked for may lie behind where it should, by what an edit has put
+	// before it: so much more is searched, and no more than one part in aheadShare of it.
 	aheadSlack = 1 << 20
 	aheadShare = 8
 
@@ -25,8 +24,8 @@ type ahead struct {
 	at     int64 // in the searched file, behind the last block of those that were found
 	behind int64 // and in the signed one
 	lost   bool  // it is of no use any more
-	vain   int64 // bytes searched without finding anything
 	seen   int64 // bytes searched
+	vain   int64 // of them, without finding anything, or for another time
 }
 
 // aheadPart is a part of a signature, and where to look for it.
@@ -64,13 +63,10 @@ func (a *ahead) found(at, behind, n int64) {
 	a.vain -= n
 }
 
-// searched says that the part's area was searched up to seen.
-func (a *ahead) searched(p aheadPart, seen int64) {
-	begin := p.area[0].off
-	if a.at > begin {
-		seen = a.at // the next time begins there
-	}
-	a.seen += seen - begin
-	a.vain += seen - begin
+// searched says that the part's area was searched up to end.
+func (a *ahead) searched(p aheadPart, end int64) {
+	n := end - p.area[0].off
+	a.seen += n
+	a.vain += n
 	a.lost = a.vain > a.seen/aheadLoss+aheadLossMin
 }

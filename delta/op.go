@@ -22,8 +22,8 @@ func (k Kind) String() string {
 }
 
 // Op is a range of the new file and where its bytes are. It carries no bytes. A
-// search's ops cover the new file once, in order (but see [FileSearch.Ahead]), without
-// empty ones, and no two neighbours could be one. A Copy is of whole blocks of the signature: Search's are
+// search's ops cover the new file once, in order, without empty ones, and no two
+// neighbours could be one; but see [FileSearch]. A Copy is of whole blocks of the signature: Search's are
 // of the basis, from Src on, and SearchBasis's of the new file, from Off on.
 type Op struct {
 	Kind Kind

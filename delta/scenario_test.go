@@ -156,6 +156,39 @@ func TestAheadReadsOnce(t *testing.T) {
 	}
 }
 
+// TestAheadReadsNoMoreThanItFinds has a signature of which each group begins with what
+// follows in the file, and goes on with what is nowhere.
+func TestAheadReadsNoMoreThanItFinds(t *testing.T) {
+	const block, groups, some = 4096, 256, aheadSure
+	p := Params{Block: block, Strong: XXH3128, StrongLen: 16}
+	file := randomBytes(1, (groups*some+1)*block)
+	of := sign(t, file, p)
+	weak, strong := make([]uint32, groups*Group), randomBytes(7, groups*Group*16)
+	for k := range groups {
+		for i := range some {
+			weak[k*Group+i] = of.Weak(k*some + i)
+			copy(strong[(k*Group+i)*16:], of.Strong(k*some+i))
+		}
+	}
+	sig, err := NewSignature(p, groups*Group*block, weak, strong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &countingReader{ReaderAt: bytes.NewReader(file)}
+	s := NewFileSearch(sig, r, int64(len(file)), Options{}, func(Op) error { return nil })
+	for k := 1; k <= groups; k++ {
+		if err := s.Ahead(t.Context(), k*Group); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.n.Load(); n > 2*int64(len(file)) {
+		t.Errorf("%d bytes were read of a file of %d", n, len(file))
+	}
+	if err := s.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRepetitiveFilesMatch shifts files that repeat themselves by a byte: nearly
 // everything must be found, across the seams too, in a few long copies.
 func TestRepetitiveFilesMatch(t *testing.T) {

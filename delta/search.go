@@ -20,8 +20,9 @@ func Search(ctx context.Context, sig *Signature, file io.ReaderAt, size int64, o
 
 // A FileSearch is a [Search] for a signature that is still on its way. Ahead emits what
 // it finds, copies in the order of the file, and Finish the ops that cover what lies
-// between, in order too; together they cover the file once. It is for one goroutine at
-// a time, and remembers what lies between.
+// between, in order too; together they cover the file once, and neighbours of two calls
+// may be such as could be one. It is for one goroutine at a time, and remembers what lies
+// between.
 type FileSearch struct {
 	sig   *Signature
 	file  io.ReaderAt

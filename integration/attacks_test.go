@@ -369,6 +369,7 @@ var sinkAttacks = []attack{
 	{name: "DELTA of unknown flags", play: asking(deltaOf("f", 3, 0, sums))},
 	{name: "DELTA within a signature", play: asking(deltaOf("f", 1, 0, sums), deltaOf("basis", 0, 0, sums))},
 	{name: "DELTA whose signature never ends", play: asking(deltaOf("f", 1, 0, sums))},
+	{name: "BYE within a signature", play: asking(deltaOf("f", 1, 0, sums), frame{typ: typeBye, payload: []byte("{}")})},
 	{name: "DELTA whose signature is cut short", exits: []int{0, 2, 12}, play: asking(deltaOf("f", 1, 0, sums), deltaOf("f", 2, 0, nil))},
 	{name: "DELTA with a signature of 100 MiB", play: asking(slices.Repeat([]frame{deltaOf("f", 1, 0, make([]byte, 500<<10))}, 205)...)},
 	{name: "1,000 DELTAs unanswered", play: asking(slices.Repeat([]frame{deltaOf("f", 0, 0, sums)}, 1000)...)},

@@ -90,7 +90,7 @@ func (k *sink) partialDir(n *node, file string, create bool) *tree.Dir {
 // keep keeps what has arrived of a job that is cut off, if that is worth more to
 // the next run than a fresh start.
 func (k *sink) keep(j *job) {
-	if j.staged == nil || j.inplace || j.assemble || j.phase == asking || j.phase == searching || len(j.left) > 0 {
+	if j.staged == nil || j.inplace || j.assemble || j.phase == asking || j.phase == searching || j.phase == merging && !j.outdoesBasis() {
 		return // half a search has found less than its basis has
 	}
 	if len(k.opt.PartialDir) > 0 {
@@ -108,6 +108,13 @@ func (k *sink) keep(j *job) {
 		}
 	}
 	k.leave(j)
+}
+
+// outdoesBasis reports whether what has come of a job's ops is a better basis than what
+// they were found in: that may have all which has not come yet, unless it was searched
+// for that already.
+func (j *job) outdoesBasis() bool {
+	return j.isBack() || len(j.left) == 0 && j.literal >= j.entry.Size-j.next
 }
 
 // dropPartial removes what was kept of a file that is complete now. The one

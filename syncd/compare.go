@@ -434,12 +434,13 @@ func (k *sink) flush() error {
 func (k *sink) retryAll() error {
 	for {
 		k.mu.Lock()
-		if len(k.retries) == 0 {
+		i := k.due()
+		if i < 0 {
 			k.mu.Unlock()
 			return nil
 		}
-		j := k.retries[0]
-		k.retries = k.retries[1:] // of the rest, issue may have to take some first
+		j := k.retries[i]
+		k.retries = slices.Delete(k.retries, i, i+1) // of the rest, issue may have to take some first
 		k.mu.Unlock()
 		if err := k.retryOne(j); err != nil {
 			return err

@@ -23,7 +23,8 @@ const (
 	giveUp = 64 << 20
 
 	// crumbs is how many copies an update in place, or gaps between what is found first,
-	// there may be besides two for each block: they are held in memory.
+	// there may be besides two for each block of the file, or of the basis: they are held
+	// in memory.
 	crumbs = 1024
 
 	// maxSigs bounds the signatures that jobs hold at a time, in bytes, unless
@@ -68,7 +69,7 @@ func (k *sink) askDelta(j *job) error {
 	k.ids++
 	req := &native.Delta{ID: k.ids, File: j.request(), Sig: j.sig}
 	j.sig = nil // what is asked for goes on being counted: what comes is checked by it
-	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, 0)
+	return k.issue(&batch{id: k.ids, jobs: []*job{j}, bytes: j.entry.Size}, req, 0)
 }
 
 // freeSig gives back what a job's signature takes of maxSigs.
@@ -92,12 +93,13 @@ func (k *stream) onCopy(id uint32, off, src, n int64) error {
 	if j.phase != merging || j.fail != nil || src > j.size-n || j.feed != nil && src+n > j.feed.sent.Load() || !j.expectCopy(off, n) {
 		return unasked("a copy", id)
 	}
-	if block := int64(k.params(j.size).Block); src%block != 0 || n%block != 0 && src+n != j.size {
+	block := int64(k.params(j.size).Block)
+	if src%block != 0 || n%block != 0 && src+n != j.size {
 		return unasked("a copy of parts of blocks", id)
 	}
 	k.copyBasis(j, delta.Op{Kind: delta.Copy, Off: off, Src: src, Len: n})
 	// The short last block is all that can be had in pieces less than a block.
-	if block := int64(k.params(j.size).Block); int64(len(j.ops)+len(j.left)) > 2*j.entry.Size/block+crumbs {
+	if j.assemble && int64(len(j.ops)) > 2*j.entry.Size/block+crumbs || int64(len(j.left)) > 2*j.size/block+crumbs {
 		return unasked("a copy of crumbs", id)
 	}
 	return nil

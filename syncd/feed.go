@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,6 +19,7 @@ import (
 // job with a feed goes back through the worker, however its request ended.
 type feed struct {
 	signed int          // blocks, the worker's
+	whole  atomic.Bool  // all of them: nothing more will be sent
 	sent   atomic.Int64 // bytes of the basis that the source may copy from
 	over   atomic.Bool  // the request has ended: the rest is of no use
 	lost   atomic.Bool  // the basis can't be read
@@ -45,9 +47,10 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 	}
 	sig, err := delta.Sign(ctx, countedFile{j.basis, k.stats}, j.size, k.signParams(j), o)
 	switch {
+	case f.whole.Load(): // the job is under way
 	case err != nil && f.signed > 0:
 		f.lost.Store(!errors.Is(err, errFed))
-		k.sendFeed(f, nil, false)
+		k.sendFeed(f, nil, true)
 	case err != nil:
 		k.fetchWhole(j)
 	case k.stock != nil:
@@ -55,6 +58,26 @@ func (k *sink) signBasis(ctx context.Context, j *job) {
 		j.phase = merging
 		k.retry(j)
 	}
+}
+
+// due returns the retry that is next, or -1. One whose signature is being made waits as
+// long as there is something else to ask for, or to come: that would have to wait for all
+// of the signature. k.mu is held.
+func (k *sink) due() int {
+	return slices.IndexFunc(k.retries, func(j *job) bool {
+		return j.feed == nil || j.feed.ends() || !k.busy()
+	})
+}
+
+// ends reports whether nothing more of the signature will come.
+func (f *feed) ends() bool { return f.whole.Load() || f.lost.Load() }
+
+// busy reports whether the source has something to do, or soon will. k.mu is held.
+func (k *sink) busy() bool {
+	if k.batches[0] != nil || k.batches[1] != nil || len(k.pages)+len(k.renewed)+len(k.scanned)+k.scanning+len(k.stack)+k.listing() > 0 {
+		return true
+	}
+	return slices.ContainsFunc(k.streams, func(s *stream) bool { return !s.dead && len(s.reads) > 0 })
 }
 
 // feed sends on what has become known of a signature.
@@ -66,15 +89,16 @@ func (k *sink) feed(j *job, f *feed, sig *delta.Signature, blocks int) error {
 	switch {
 	case f.over.Load():
 		return errFed
-	case more && blocks == f.signed:
+	case blocks == f.signed: // no group is full, or no block begins in what was signed
 		return nil
 	}
 	piece := sig.AppendGroups(nil, f.signed, blocks)
 	first := f.signed == 0
 	f.signed = blocks
 	f.sent.Store(min(int64(blocks)*int64(sig.Params().Block), sig.Size()))
+	f.whole.Store(!more)
 	if !first {
-		k.sendFeed(f, piece, more)
+		k.sendFeed(f, piece, false)
 		return nil
 	}
 	f.req.Sig, f.req.More = piece, more
@@ -84,12 +108,17 @@ func (k *sink) feed(j *job, f *feed, sig *delta.Signature, blocks int) error {
 }
 
 // sendFeed sends one more piece of a signature, or keeps it until the planner has asked;
-// nil cuts it short.
-func (k *sink) sendFeed(f *feed, piece []byte, more bool) {
+// cut says that no other one will follow, although it is not whole.
+func (k *sink) sendFeed(f *feed, piece []byte, cut bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.req.Sig, f.req.More, f.req.Cut = append(f.req.Sig, piece...), more, piece == nil
+	f.req.Sig, f.req.More, f.req.Cut = append(f.req.Sig, piece...), !cut && !f.whole.Load(), cut
 	if f.on == nil {
+		if !f.req.More {
+			k.mu.Lock()
+			k.cond.Signal() // it is due
+			k.mu.Unlock()
+		}
 		return
 	}
 	if err := k.sent(f.on, f.send()); err != nil {
@@ -111,7 +140,7 @@ func (f *feed) send() error {
 func (k *sink) askFed(j *job) error {
 	k.ids++
 	f := j.feed
-	b := &batch{id: k.ids, jobs: []*job{j}}
+	b := &batch{id: k.ids, jobs: []*job{j}, bytes: j.entry.Size}
 	f.mu.Lock()
 	f.req.ID, f.req.File = k.ids, j.request()
 	req := f.req

@@ -79,6 +79,8 @@ type job struct {
 	left []native.Range // of it, while merging: before next, and to come when the end has been reached
 	got  int64          // up to where all of it has arrived
 
+	literal int64 // bytes that came while merging
+
 	staged *tree.Staged
 	file   *tree.File // where the content goes; of sums, where it is compared
 	holes  bool
@@ -148,7 +150,7 @@ func (j *job) request() native.ReadFile {
 		j.all[0] = native.Range{N: j.entry.Size}
 		j.want = j.all[:]
 	}
-	j.at, j.next, j.got, j.left = 0, j.want[0].Off, 0, nil
+	j.at, j.next, j.got, j.left, j.literal = 0, j.want[0].Off, 0, nil, 0
 	return f
 }
 
@@ -163,12 +165,15 @@ func (j *job) path() string {
 // expectCopy is expect for a copy, which may have been found before what precedes it.
 // That comes in order, once the copies have that were found so.
 func (j *job) expectCopy(off, n int64) bool {
-	if all := (native.Range{N: j.entry.Size}); j.at < len(j.want) && j.want[j.at] == all && off > j.next && n <= all.N-off {
+	if !j.isBack() && off > j.next && n <= j.entry.Size-off {
 		j.left = append(j.left, native.Range{Off: j.next, N: off - j.next})
 		j.next = off
 	}
 	return j.expect(off, n)
 }
+
+// isBack reports whether the job is at what was left.
+func (j *job) isBack() bool { return len(j.want) != 1 || j.want[0] != native.Range{N: j.entry.Size} }
 
 // goBack begins with what was left.
 func (j *job) goBack() {

@@ -59,7 +59,7 @@ func (k *sink) ready() bool {
 
 // behind reports whether catchUp has something to do. k.mu is held.
 func (k *sink) behind() bool {
-	return len(k.retries) > 0 || len(k.renewed) > 0 || len(k.listings) > 0 && k.unanswered() < native.MaxLists
+	return k.due() >= 0 || len(k.renewed) > 0 || len(k.listings) > 0 && k.unanswered() < native.MaxLists
 }
 
 // mayEnter reports whether one more LIST may be under way. Stock's come in an

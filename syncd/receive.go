@@ -216,6 +216,9 @@ func (k *stream) onRange(id, index uint32, off, n int64, b bodies, body func(*jo
 		j.bad = append(j.bad, native.Range{Off: off, N: n})
 	}
 	j.got = off + n
+	if j.phase == merging {
+		j.literal += n
+	}
 	return k.ended(j, t.Status, int(t.Errno), id)
 }
 

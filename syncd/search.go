@@ -39,7 +39,7 @@ func (k *sink) askSign(j *job) error {
 	k.ids++
 	j.phase, j.sigLen, j.search = asking, int(n), new(search)
 	req := &native.Sign{ID: k.ids, File: j.request(), Block: uint32(p.Block), Again: j.tries > 0}
-	return k.issue(&batch{id: k.ids, jobs: []*job{j}}, req, n)
+	return k.issue(&batch{id: k.ids, jobs: []*job{j}, bytes: j.entry.Size}, req, n)
 }
 
 // onSums takes a piece of a signature.

@@ -68,6 +68,9 @@ func (a *Answerer) Next() (any, error) {
 			}
 			continue
 		}
+		if h.Type == TypeBye && a.delta != nil {
+			return nil, badf("a BYE within a signature")
+		}
 		req, err := parseRequest(&h, a.in)
 		if req != nil || err != nil {
 			return req, err

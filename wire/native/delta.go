@@ -133,7 +133,7 @@ func (a *Answerer) gather(h *Header, payload []byte) (*Delta, error) {
 	case a.delta == nil:
 		a.delta = &Delta{ID: h.ID, File: file, Sums: newPieces(&a.held)}
 		begun = new(*a.delta) // the caller's
-	case a.delta.ID != h.ID || a.delta.File.Path != file.Path:
+	case a.delta.ID != h.ID || a.delta.File.Path != file.Path || a.delta.File.Version != file.Version:
 		return nil, badf("DELTA of another file within a signature")
 	}
 	sums := a.delta.Sums

@@ -351,6 +351,7 @@ func TestAnswererRefuses(t *testing.T) {
 		{"a SIGN with a path that climbs", send(&Sign{File: ReadFile{Path: "..", Version: version(1)}})},
 		{"another DELTA within a signature", send(
 			&Delta{ID: 1, File: file("a")[0], More: true}, &Delta{ID: 2, File: file("a")[0]})},
+		{"a BYE within a signature", append(send(&Delta{ID: 1, File: file("a")[0], More: true}), (&Header{Type: TypeBye}).append(nil)...)},
 		{"another file's signature within one", send(
 			&Delta{ID: 1, File: file("a")[0], More: true}, &Delta{ID: 1, File: file("b")[0]})},
 	}
