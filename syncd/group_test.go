@@ -34,22 +34,8 @@ func groupTree(t *testing.T, sizes ...int) (path string, files []native.ReadFile
 			t.Fatal(err)
 		}
 	}
-	root, err := tree.OpenRoot(path, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	d, err := root.Dir("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
 	for i := range sizes {
-		e, err := d.Entry(groupName(i), tree.Want{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, native.ReadFile{Path: e.Name, Version: e.Version()})
+		files = append(files, native.ReadFile{Path: groupName(i), Version: versionOf(t, path, groupName(i))})
 	}
 	return path, files
 }
