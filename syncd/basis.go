@@ -111,10 +111,17 @@ func (k *sink) keep(j *job) {
 }
 
 // outdoesBasis reports whether what has come of a job's ops is a better basis than what
-// they were found in: that may have all which has not come yet, unless it was searched
-// for that already.
+// they were found in. That may have some of what has not come yet, if it was not searched
+// for all of it: about as much as it had of the rest, once that is enough to tell.
 func (j *job) outdoesBasis() bool {
-	return j.isBack() || len(j.left) == 0 && j.literal >= j.entry.Size-j.next
+	if j.isBack() {
+		return true
+	}
+	found, rest := float64(1), float64(j.entry.Size-j.next)
+	if j.next >= giveUp {
+		found = float64(j.next-j.literal) / float64(j.next)
+	}
+	return len(j.left) == 0 && float64(j.literal) >= found*rest
 }
 
 // dropPartial removes what was kept of a file that is complete now. The one

@@ -202,3 +202,34 @@ func TestCopiesAheadOfWhatPrecedesThem(t *testing.T) {
 		})
 	}
 }
+
+// TestHalfADeltaAsABasis weighs what has come of a file of 100 MiB against what it was
+// found in.
+func TestHalfADeltaAsABasis(t *testing.T) {
+	for name, c := range map[string]struct {
+		copied, literal, ahead int64
+		better                 bool
+	}{
+		"copies alone":            {copied: 50},
+		"few literals":            {literal: 10},
+		"literals alone":          {literal: 64, better: true},
+		"nearly":                  {copied: 2, literal: 62, better: true},
+		"some literals":           {copied: 45, literal: 5},
+		"more literals":           {copied: 45, literal: 25, better: true},
+		"some literals, near all": {copied: 90, literal: 9, better: true},
+		"half and half":           {copied: 20, literal: 20},
+		"literals, then ahead":    {literal: 50, ahead: 60},
+		"back from what was left": {copied: 10, ahead: 90, better: true},
+	} {
+		j := &job{phase: merging, full: "f"}
+		j.entry.Size = 100 << 20
+		j.request()
+		ok := c.copied == 0 || j.expectCopy(0, c.copied<<20)
+		ok = ok && (c.literal == 0 || j.expect(c.copied<<20, c.literal<<20))
+		j.literal = c.literal << 20
+		ok = ok && (c.ahead == 0 || j.expectCopy(c.ahead<<20, 10<<20))
+		if !ok || j.outdoesBasis() != c.better {
+			t.Errorf("%s: %v, %v", name, ok, j.outdoesBasis())
+		}
+	}
+}
